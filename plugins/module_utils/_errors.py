@@ -1,0 +1,23 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one error that the core raises and that a module's ``main()`` turns into ``fail_json``.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+
+class PooledError(Exception):
+    """Something that the operator has to know or mend.
+
+    ``option`` is the path of the option at fault (``databases[0].pool_mode``), when one is. The text always says what
+    to do; it never holds a secret.
+    """
+
+    def __init__(self, message: str, option: str | None = None) -> None:
+        self.message = message
+        self.option = option
+        super().__init__(f"{option}: {message}" if option else message)

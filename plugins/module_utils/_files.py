@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads and replaces files such that no reader ever sees half of one.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+
+class Attributes(t.NamedTuple):
+    """Who may do what with a file: owner and group as numbers, permission bits."""
+
+    uid: int
+    gid: int
+    mode: int
+
+
+def attributes_of(path: str) -> Attributes:
+    found = os.stat(path)
+    return Attributes(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
+
+
+def read(path: str) -> bytes | None:
+    """The file's bytes, or None where there is none. A link is refused: following it could leave the directory."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if os.path.islink(path):
+            raise PooledError(f"{path} is a symbolic link; put a plain file there or remove it") from error
+        raise PooledError(f"cannot read {path}: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as handle:
+        return handle.read()
+
+
+def replace(path: str, content: bytes, attributes: Attributes) -> None:
+    """Writes *content* beside *path*, then renames it over *path*: all of it or nothing, also after a power cut.
+
+    The new file is private from its first byte on. Raises PooledError when the disk is full or the place not writable.
+    """
+    directory = os.path.dirname(path) or "."
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fchown(handle.fileno(), attributes.uid, attributes.gid)
+            os.fchmod(handle.fileno(), attributes.mode)
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+        _sync_directory(directory)
+    except OSError as error:
+        if temporary and os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise PooledError(f"cannot write {path}: {error.strerror}; the file that was there is untouched") from error
+
+
+def overwrite(path: str, content: bytes) -> None:
+    """Writes *content* into the existing file, keeping its inode.
+
+    For files that are bind-mounted one by one: a container keeps seeing the inode it was started with, so a renamed
+    file would never reach it. Not atomic; callers keep a copy of what was there.
+    """
+    try:
+        with open(path, "r+b") as handle:
+            handle.write(content)
+            handle.truncate()
+            handle.flush()
+            os.fsync(handle.fileno())
+    except OSError as error:
+        raise PooledError(f"cannot write {path}: {error.strerror}") from error
+
+
+def remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise PooledError(f"cannot remove {path}: {error.strerror}") from error
+    _sync_directory(os.path.dirname(path) or ".")
+
+
+def _sync_directory(directory: str) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

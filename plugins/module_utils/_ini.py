@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""PgBouncer's ini dialect: sections of ``key = value`` lines, quoted keys, connection strings as values.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+Rules (PgBouncer's manual, "[databases] section", and lib/usual/cfparser.c): a comment is a whole line that begins with
+``;`` or ``#``; a name of other characters than letters, digits and underscores is put in double quotes, doubled inside;
+a value in a connection string that holds a blank or a quote is put in single quotes, doubled inside.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+Section = t.Dict[str, str]
+ConnectSection = t.Dict[str, t.Dict[str, str]]
+
+
+def quote_name(name: str) -> str:
+    """A database or user name as the left side of a line. ``*``, PgBouncer's wildcard, stays as it is."""
+    if name == "*" or re.fullmatch(r"[0-9A-Za-z_]+", name):
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_value(value: str) -> str:
+    """A value inside a connection string."""
+    if re.fullmatch(r"[^\s'\\]+", value):
+        return value
+    return "'" + value.replace("'", "''") + "'"
+
+
+def render_connect_string(values: t.Mapping[str, str]) -> str:
+    return " ".join(f"{key}={quote_value(values[key])}" for key in sorted(values))
+
+
+def render(
+    settings: Section, databases: ConnectSection, users: ConnectSection, peers: ConnectSection, heading: str
+) -> str:
+    """The text of ``pgbouncer.ini``: same data in, same bytes out. All values are already checked text."""
+    lines = [f"; {line}".rstrip() for line in heading.splitlines()]
+    for title, section in (("databases", databases), ("users", users), ("peers", peers)):
+        if section:
+            lines += ["", f"[{title}]"]
+            lines += [f"{quote_name(name)} = {render_connect_string(section[name])}".rstrip() for name in sorted(section)]
+    lines += ["", "[pgbouncer]"]
+    lines += [f"{key} = {settings[key]}".rstrip() for key in sorted(settings)]
+    return "\n".join(lines) + "\n"
+
+
+def parse(text: str) -> dict[str, dict[str, t.Any]]:
+    """What :func:`render` wrote, or a hand-written file of the same dialect, as
+    ``{"databases": {name: {key: value}}, "users": …, "peers": …, "pgbouncer": {key: value}}``.
+
+    Raises PooledError with the line number where PgBouncer would refuse the file too.
+    """
+    parsed: dict[str, dict[str, t.Any]] = {"databases": {}, "users": {}, "peers": {}, "pgbouncer": {}}
+    section = None
+    for number, line in enumerate(text.split("\n"), start=1):
+        line = line.strip()
+        if not line or line[0] in ";#":
+            continue
+        if line.startswith("["):
+            section = line.strip("[]").strip()
+            if not line.endswith("]") or section not in parsed:
+                raise PooledError(f"line {number}: {line} is not a section of pgbouncer.ini")
+            continue
+        if line.startswith("%include"):
+            raise PooledError(f"line {number}: %include is not followed; put the included lines into this file")
+        name, value = _split_line(line, number)
+        if section is None:
+            raise PooledError(f"line {number}: {name} stands before the first section")
+        parsed[section][name] = value if section == "pgbouncer" else parse_connect_string(value, number)
+    return parsed
+
+
+def _split_line(line: str, number: int) -> tuple[str, str]:
+    quoted = re.match(r'"((?:[^"]|"")*)"\s*=\s*(.*)', line)
+    if quoted:
+        return quoted.group(1).replace('""', '"'), quoted.group(2)
+    plain = re.match(r"([^\s=\"]+)\s*=\s*(.*)", line)
+    if plain:
+        return plain.group(1), plain.group(2)
+    raise PooledError(f"line {number}: {line!r} is not of the form key = value")
+
+
+def parse_connect_string(text: str, number: int = 1) -> dict[str, str]:
+    """``host=db port=5432 password='it''s'`` as a dict; the line number is for the message."""
+    values = {}
+    position = 0
+    token = re.compile(r"\s*([a-z_]+)\s*=\s*(?:'((?:[^']|'')*)'|([^\s']*))(?=\s|$)")
+    while text[position:].strip():
+        match = token.match(text, position)
+        if not match:
+            raise PooledError(f"line {number}: cannot read the connection string from {text[position:].strip()[:20]!r} on")
+        quoted = match.group(2)
+        values[match.group(1)] = quoted.replace("''", "'") if quoted is not None else match.group(3)
+        position = match.end()
+    return values
