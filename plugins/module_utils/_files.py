@@ -45,26 +45,44 @@ def read(path: str) -> bytes | None:
 
 
 def replace(path: str, content: bytes, attributes: Attributes) -> None:
-    """Writes *content* beside *path*, then renames it over *path*: all of it or nothing, also after a power cut.
+    """:func:`replace_all` for one file."""
+    replace_all({path: content}, attributes)
 
-    The new file is private from its first byte on. Raises PooledError when the disk is full or the place not writable.
+
+def replace_all(contents: t.Mapping[str, bytes], attributes: Attributes) -> None:
+    """Writes every file beside its place, then renames them over what was there, in the order given.
+
+    All of the writing, and so all that can fill a disk, is done before the first rename. A file is private from its
+    first byte on. Raises PooledError, with the old files in place, when the disk is full or the place not writable.
     """
-    directory = os.path.dirname(path) or "."
-    temporary = None
+    staged: dict[str, str] = {}
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
+        for path, content in contents.items():
+            staged[path] = _stage(path, content, attributes)
+        for path in contents:
+            os.replace(staged.pop(path), path)
+        for directory in {os.path.dirname(path) or "." for path in contents}:
+            _sync_directory(directory)
+    except OSError as error:
+        raise PooledError(f"cannot write {error.filename or path}: {error.strerror}; nothing was replaced") from error
+    finally:
+        for temporary in staged.values():
+            os.unlink(temporary)
+
+
+def _stage(path: str, content: bytes, attributes: Attributes) -> str:
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path) or ".")
+    try:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(content)
             handle.flush()
             os.fchown(handle.fileno(), attributes.uid, attributes.gid)
             os.fchmod(handle.fileno(), attributes.mode)
             os.fsync(handle.fileno())
-        os.replace(temporary, path)
-        _sync_directory(directory)
-    except OSError as error:
-        if temporary and os.path.lexists(temporary):
-            os.unlink(temporary)
-        raise PooledError(f"cannot write {path}: {error.strerror}; the file that was there is untouched") from error
+    except OSError:
+        os.unlink(temporary)
+        raise
+    return temporary
 
 
 def overwrite(path: str, content: bytes) -> None:

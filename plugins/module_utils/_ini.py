@@ -48,7 +48,9 @@ def render(
     for title, section in (("databases", databases), ("users", users), ("peers", peers)):
         if section:
             lines += ["", f"[{title}]"]
-            lines += [f"{quote_name(name)} = {render_connect_string(section[name])}".rstrip() for name in sorted(section)]
+            lines += [
+                f"{quote_name(name)} = {render_connect_string(section[name])}".rstrip() for name in sorted(section)
+            ]
     lines += ["", "[pgbouncer]"]
     lines += [f"{key} = {settings[key]}".rstrip() for key in sorted(settings)]
     return "\n".join(lines) + "\n"
@@ -98,7 +100,9 @@ def parse_connect_string(text: str, number: int = 1) -> dict[str, str]:
     while text[position:].strip():
         match = token.match(text, position)
         if not match:
-            raise PooledError(f"line {number}: cannot read the connection string from {text[position:].strip()[:20]!r} on")
+            raise PooledError(
+                f"line {number}: cannot read the connection string from {text[position:].strip()[:20]!r} on"
+            )
         quoted = match.group(2)
         values[match.group(1)] = quoted.replace("''", "'") if quoted is not None else match.group(3)
         position = match.end()

@@ -1,0 +1,187 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Statistics over samples of ``pg_stat_activity``, and the comparison of two such audits.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+An audit is a JSON document::
+
+    schema, created_at
+    window       started_at, ended_at (ISO 8601, UTC), duration_s, interval_s, samples
+    cluster      system_identifier, server_version, server_version_num, in_recovery
+    scope        roles, databases (sorted lists, empty for all), totals_only
+    connections  peak, mean, p50, p95
+    by_state, by_database, by_role, by_client   {name: {peak, mean}}
+    listeners    peak, mean
+    oldest_idle_in_transaction_s                null without one
+    limits       max_connections, reserved, headroom
+    load         transactions_per_second, rows_per_second
+"""
+
+from __future__ import annotations
+
+import math
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+SCHEMA = "pooled.odoo/audit/1"
+VERDICT_SCHEMA = "pooled.odoo/verdict/1"
+METRICS = ("peak", "mean", "p50", "p95")
+DIMENSIONS = ("state", "database", "role", "client")
+
+
+class Group(t.NamedTuple):
+    """A row of a sample: so many connections of this kind at that moment."""
+
+    database: str
+    role: str
+    client: str
+    state: str
+    connections: int
+    listeners: int
+    idle_in_transaction_s: float | None
+
+
+Sample = t.List[Group]
+
+
+def summarise(samples: t.Sequence[Sample]) -> dict[str, t.Any]:
+    """The figures of an audit (see the module's head) that come from *samples*; at least one is needed."""
+    if not samples:
+        raise PooledError("no sample was taken; make duration longer than interval", "duration")
+    totals = [sum(group.connections for group in sample) for sample in samples]
+    ages = [g.idle_in_transaction_s for sample in samples for g in sample if g.idle_in_transaction_s is not None]
+    summary: dict[str, t.Any] = {
+        "connections": {
+            "peak": max(totals),
+            "mean": _mean(totals),
+            "p50": percentile(totals, 50),
+            "p95": percentile(totals, 95),
+        },
+        "listeners": _peak_and_mean([sum(group.listeners for group in sample) for sample in samples]),
+        "oldest_idle_in_transaction_s": round(max(ages), 1) if ages else None,
+    }
+    for dimension in DIMENSIONS:
+        summary[f"by_{dimension}"] = _by(dimension, samples)
+    return summary
+
+
+def percentile(values: t.Sequence[int], rank: float) -> int:
+    """The nearest-rank percentile: a value that was really seen, at least as high as *rank* per cent of all."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(rank / 100 * len(ordered)) - 1)]
+
+
+def _mean(values: t.Sequence[int]) -> float:
+    return round(sum(values) / len(values), 2)
+
+
+def _peak_and_mean(values: t.Sequence[int]) -> dict[str, float]:
+    return {"peak": max(values), "mean": _mean(values)}
+
+
+def _by(dimension: str, samples: t.Sequence[Sample]) -> dict[str, dict[str, float]]:
+    names = sorted({getattr(group, dimension) for sample in samples for group in sample})
+    return {
+        name: _peak_and_mean(
+            [sum(g.connections for g in sample if getattr(g, dimension) == name) for sample in samples]
+        )
+        for name in names
+    }
+
+
+def check_document(document: t.Any, option: str) -> dict[str, t.Any]:
+    """*document* if it is a whole audit; raises PooledError that says what is missing."""
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        found = document.get("schema") if isinstance(document, dict) else type(document).__name__
+        raise PooledError(f"is not an audit of this version (schema {SCHEMA}, found {found}); audit again", option)
+    wanted = {
+        "window": ("duration_s",),
+        "cluster": ("system_identifier",),
+        "scope": ("roles", "databases", "totals_only"),
+        "connections": METRICS,
+        "load": ("transactions_per_second", "rows_per_second"),
+    }
+    for section, keys in wanted.items():
+        for key in keys:
+            if not isinstance(document.get(section), dict) or key not in document[section]:
+                raise PooledError(f"the audit is damaged, {section}.{key} is missing; audit again", option)
+    for section in ("connections", "load"):
+        for key in wanted[section]:
+            if not isinstance(document[section][key], (int, float)):
+                raise PooledError(f"the audit is damaged, {section}.{key} is not a number; audit again", option)
+    return document
+
+
+def compare(
+    baseline: t.Mapping[str, t.Any],
+    current: t.Mapping[str, t.Any],
+    metric: str,
+    min_reduction: float,
+    min_window_ratio: float,
+    min_load_ratio: float,
+) -> dict[str, t.Any]:
+    """The verdict on two audits.
+
+    ``verdict`` is ``passed`` or ``failed`` by ``reduction_percent >= min_reduction``, or ``inconclusive`` with the
+    ``reasons`` why the two cannot be compared. Ratios are shares of the baseline's figure, 0 to 1.
+    """
+    before, after = baseline["connections"][metric], current["connections"][metric]
+    reasons = _reasons_against(baseline, current, min_window_ratio, min_load_ratio)
+    reduction = None
+    if before > 0:
+        # Towards zero, to two digits: 70.996 must not pass as 71.
+        reduction = math.floor((before - after) / before * 10000) / 100
+    else:
+        reasons.append("the baseline saw no connection at all, so nothing can be reduced; audit while users work")
+    if reasons or reduction is None:
+        verdict = "inconclusive"
+    elif reduction >= min_reduction:
+        verdict = "passed"
+    else:
+        verdict = "failed"
+        reasons = [
+            f"{metric} fell by {reduction:g} % ({before:g} to {after:g}), asked was at least {min_reduction:g} %"
+        ]
+    return {
+        "schema": VERDICT_SCHEMA,
+        "verdict": verdict,
+        "reasons": reasons,
+        "metric": metric,
+        "reduction_percent": reduction,
+        "threshold_percent": min_reduction,
+        "baseline": _extract(baseline),
+        "current": _extract(current),
+    }
+
+
+def _extract(audit: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {**audit["connections"], **audit["load"], "window": audit["window"], "created_at": audit.get("created_at")}
+
+
+def _reasons_against(
+    baseline: t.Mapping[str, t.Any], current: t.Mapping[str, t.Any], min_window_ratio: float, min_load_ratio: float
+) -> list[str]:
+    reasons = []
+    clusters = [audit["cluster"]["system_identifier"] for audit in (baseline, current)]
+    if clusters[0] != clusters[1]:
+        reasons.append(f"the baseline is of another PostgreSQL cluster ({clusters[0]}, this is {clusters[1]})")
+    if baseline["scope"] != current["scope"]:
+        reasons.append("the baseline counted other roles or databases; use the same roles, databases and totals_only")
+    windows = [audit["window"]["duration_s"] for audit in (baseline, current)]
+    if windows[1] < windows[0] * min_window_ratio:
+        reasons.append(
+            f"this window of {windows[1]:g} s is too short beside the baseline's {windows[0]:g} s to see a like peak;"
+            f" set duration to at least {math.ceil(windows[0] * min_window_ratio)}"
+        )
+    for key, what in (("transactions_per_second", "transactions"), ("rows_per_second", "rows")):
+        loads = [audit["load"][key] for audit in (baseline, current)]
+        if loads[1] < loads[0] * min_load_ratio:
+            reasons.append(
+                f"the load is far below the baseline's ({loads[1]:g} {what} per second, it was {loads[0]:g}), so fewer"
+                " connections prove nothing; audit again while users work"
+            )
+    return reasons

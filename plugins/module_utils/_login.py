@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Connections to PostgreSQL and to PgBouncer's admin console for modules, over psycopg2.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+import traceback
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+PSYCOPG2_ERROR: str | None
+try:
+    import psycopg2
+    import psycopg2.extensions
+except ImportError:
+    PSYCOPG2_ERROR = traceback.format_exc()
+else:
+    PSYCOPG2_ERROR = None
+
+MISSING_PSYCOPG2 = (
+    "psycopg2 is missing on this host; install python3-psycopg2 (Debian) or psycopg2-binary (PyPI) for the Python that "
+    "Ansible uses there, or let the collection's playbooks do it with pooled_odoo_install_requirements=true"
+)
+
+Row = t.Dict[str, t.Any]
+
+
+def argument_spec() -> dict[str, t.Any]:
+    return {
+        "login_host": {"type": "str", "required": True},
+        "login_port": {"type": "int", "default": 5432},
+        "login_user": {"type": "str", "required": True},
+        "login_password": {"type": "str", "no_log": True},
+        "ssl_mode": {
+            "type": "str",
+            "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+            "default": "prefer",
+        },
+        "ca_cert": {"type": "path"},
+        "connect_timeout": {"type": "int", "default": 10},
+    }
+
+
+def connect(params: t.Mapping[str, t.Any], dbname: str, asynchronous: bool = False) -> t.Any:
+    """A psycopg2 connection with the options of :func:`argument_spec`; raises PooledError with what to look at."""
+    if PSYCOPG2_ERROR:
+        raise PooledError(MISSING_PSYCOPG2)
+    arguments = {
+        "host": params["login_host"],
+        "port": params["login_port"],
+        "user": params["login_user"],
+        "password": params["login_password"],
+        "sslmode": params["ssl_mode"],
+        "sslrootcert": params["ca_cert"],
+        "connect_timeout": params["connect_timeout"],
+        "application_name": "pooled.odoo",
+        "dbname": dbname,
+    }
+    try:
+        connection = psycopg2.connect(
+            **{key: value for key, value in arguments.items() if value is not None}, async_=asynchronous
+        )
+        if asynchronous:
+            wait(connection, params["connect_timeout"], "the connection")
+    except psycopg2.Error as error:
+        raise PooledError(
+            f"cannot connect to {params['login_host']}:{params['login_port']}, database {dbname}, as"
+            f" {params['login_user']}: {str(error).strip()}; check login_host, login_port, login_user and login_password",
+        ) from error
+    return connection
+
+
+def wait(connection: t.Any, timeout: float, what: str) -> None:
+    """Lets an asynchronous *connection* finish what it does; raises PooledError after *timeout* seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        state = connection.poll()
+        if state == psycopg2.extensions.POLL_OK:
+            return
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise PooledError(f"{what} did not finish within {timeout:g} s")
+        wanted = [connection.fileno()]
+        reading = state == psycopg2.extensions.POLL_READ
+        select.select(wanted if reading else [], [] if reading else wanted, [], left)
+
+
+class AdminConsole:
+    """PgBouncer's admin console. It speaks only the simple query protocol and knows no transactions, so the connection
+    is an asynchronous one, on which psycopg2 begins none, and every command has a time limit."""
+
+    def __init__(self, params: t.Mapping[str, t.Any]) -> None:
+        self._connection = connect(params, "pgbouncer", asynchronous=True)
+        self._timeout = params["connect_timeout"]
+
+    def __enter__(self) -> AdminConsole:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._connection.close()
+
+    def run(self, command: str, timeout: float | None = None) -> list[Row]:
+        """The rows of ``SHOW …``, as dicts; an empty list for other commands. Raises PooledError with PgBouncer's words."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(command)
+            wait(self._connection, timeout or self._timeout, command)
+            if cursor.description is None:
+                return []
+            columns = [column.name for column in cursor.description]
+            return [dict(zip(columns, values)) for values in cursor.fetchall()]
+        except psycopg2.Error as error:
+            raise PooledError(f"PgBouncer refused {command}: {str(error).strip()}") from error
+
+
+def quote_identifier(name: str) -> str:
+    """A name in a console command. The console knows SQL's double quotes."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,179 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pgbouncer_admin
+short_description: Give a running PgBouncer a command
+version_added: 0.1.0
+description:
+  - Runs C(RELOAD), C(PAUSE), C(RESUME), C(RECONNECT) or C(WAIT_CLOSE) on PgBouncer's admin console and reads the answer.
+  - V(pause) and V(resume) do nothing where that is the state already. The other commands have no state that could be
+    read, so they always run.
+extends_documentation_fragment:
+  - pooled.odoo._attributes
+  - pooled.odoo._login
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details:
+      - The commands change what PgBouncer does, not what is configured.
+  idempotent:
+    support: partial
+    details:
+      - For V(pause) and V(resume).
+options:
+  command:
+    description:
+      - V(reload) reads the configuration again. With O(config_path) it then compares the running values with the file.
+      - V(pause) waits until no server connection is in use and makes clients wait; V(resume) ends that.
+      - V(reconnect) closes each server connection as soon as it is released, without disturbing clients.
+      - V(wait_close) waits until all server connections that V(reconnect) marked are closed.
+    type: str
+    choices: [reload, pause, resume, reconnect, wait_close]
+    required: true
+  database:
+    description:
+      - Limits O(command) to this database. Not for O(command=reload).
+    type: str
+  config_path:
+    description:
+      - Directory that M(pooled.odoo.pgbouncer_config) wrote, for O(command=reload).
+      - When every running value is the one in the file, the note that a reload was due is removed.
+    type: path
+  timeout:
+    description:
+      - Seconds that O(command) may take. A V(pause) that takes longer is taken back, so that no client waits for ever.
+    type: int
+    default: 30
+author:
+  - The pooled.odoo developers
+seealso:
+  - module: pooled.odoo.pgbouncer_config
+  - module: pooled.odoo.pgbouncer_info
+"""
+
+EXAMPLES = r"""
+- name: Apply a new configuration
+  pooled.odoo.pgbouncer_admin:
+    login_host: /run/pooled-odoo
+    login_user: pooled_odoo_admin
+    login_password: "{{ admin_password }}"
+    command: reload
+    config_path: /etc/pooled-odoo/pgbouncer
+
+- name: Hold all queries while PostgreSQL restarts
+  pooled.odoo.pgbouncer_admin:
+    login_host: /run/pooled-odoo
+    login_user: pooled_odoo_admin
+    login_password: "{{ admin_password }}"
+    command: pause
+    timeout: 20
+"""
+
+RETURN = r"""
+command:
+  description: What was sent to the console; null when nothing had to be done.
+  returned: success
+  type: str
+  sample: RELOAD
+"""
+
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _console, _files, _ini, _login, _pending
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_config import INI_FILE
+
+COMMANDS = ["reload", "pause", "resume", "reconnect", "wait_close"]
+
+
+def decide(command: str, database: str | None, databases: t.Sequence[dict[str, t.Any]]) -> str | None:
+    """The console command that leads to the wanted state, or None when it is reached. Pure."""
+    if command == "pause" and _console.is_paused(databases, database):
+        return None
+    if command == "resume" and not _console.any_paused(databases, database):
+        return None
+    statement = command.upper()
+    return f"{statement} {_login.quote_identifier(database)}" if database else statement
+
+
+def check_database(database: str | None, databases: t.Sequence[dict[str, t.Any]]) -> None:
+    if database and database not in [row["name"] for row in databases]:
+        known = ", ".join(sorted(row["name"] for row in databases)) or "none"
+        raise PooledError(f"PgBouncer has no pool for {database!r} now; it has {known}", "database")
+
+
+def run(console: _login.AdminConsole, params: dict[str, t.Any], statement: str) -> None:
+    try:
+        console.run(statement, params["timeout"])
+    except PooledError as error:
+        if params["command"] == "pause":
+            # The console session still waits in PAUSE, so another one has to end it.
+            with _login.AdminConsole(params) as other:
+                other.run(statement.replace("PAUSE", "RESUME", 1))
+            raise PooledError(
+                f"{error}; taken back, clients go on. Raise timeout, or end what keeps a transaction open "
+                "(SHOW SERVERS tells)",
+                "timeout",
+            ) from error
+        raise
+
+
+def verify_reload(console: _login.AdminConsole, config_path: str) -> None:
+    """Compares the running configuration with the file; RELOAD itself reports errors only from 1.25 on."""
+    content = _files.read(os.path.join(config_path, INI_FILE))
+    if content is None:
+        raise PooledError(f"there is no {INI_FILE} in {config_path}", "config_path")
+    wanted = _ini.parse(content.decode("utf-8", "surrogateescape"))["pgbouncer"]
+    config = _console.typed_config(console.run("SHOW CONFIG"))
+    different = _console.unapplied(wanted, config)
+    for_restart = [key for key in different if not config[key]["changeable"]]
+    if for_restart:
+        raise PooledError(f"PgBouncer uses the new {', '.join(for_restart)} only after a restart; restart it")
+    if different:
+        raise PooledError(
+            f"PgBouncer answered RELOAD but still has other values for {', '.join(different)};"
+            " its log says why (docker logs)"
+        )
+    _pending.clear(config_path)
+
+
+def main() -> t.NoReturn:
+    module = AnsibleModule(
+        argument_spec={
+            **_login.argument_spec(),
+            "command": {"type": "str", "choices": COMMANDS, "required": True},
+            "database": {"type": "str"},
+            "config_path": {"type": "path"},
+            "timeout": {"type": "int", "default": 30},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        if params["command"] == "reload" and params["database"]:
+            raise PooledError("RELOAD reads the whole configuration; remove database", "database")
+        with _login.AdminConsole(params) as console:
+            databases = _console.typed(console.run("SHOW DATABASES"))
+            check_database(params["database"], databases)
+            statement = decide(params["command"], params["database"], databases)
+            if statement and not module.check_mode:
+                run(console, params, statement)
+                if params["config_path"] and params["command"] == "reload":
+                    verify_reload(console, params["config_path"])
+    except PooledError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=statement is not None, command=statement)
+
+
+if __name__ == "__main__":
+    main()
