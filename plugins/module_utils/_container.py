@@ -1,0 +1,169 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a container's ``docker inspect`` document says, and the same container with another environment.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import copy
+import posixpath
+import re
+import typing as t
+
+Inspection = t.Mapping[str, t.Any]
+
+
+class Mount(t.NamedTuple):
+    """Where a path of the container lies on the host. ``single_file``: this very file is mounted, so the container
+    keeps its inode and a renamed file would never be seen."""
+
+    host_path: str
+    single_file: bool
+
+
+def environment(inspection: Inspection) -> dict[str, str]:
+    return dict(entry.split("=", 1) for entry in inspection["Config"].get("Env") or [] if "=" in entry)
+
+
+def command(inspection: Inspection) -> tuple[str, ...]:
+    config = inspection["Config"]
+    return (*(config.get("Entrypoint") or []), *(config.get("Cmd") or []))
+
+
+def host_mount(inspection: Inspection, path: str) -> Mount | None:
+    """The place on the host of *path* in the container, or None where it lies in the image."""
+    best = None
+    for mount in inspection.get("Mounts") or []:
+        destination = posixpath.normpath(mount["Destination"])
+        inside = path == destination or path.startswith(destination.rstrip("/") + "/")
+        if mount["Type"] in ("bind", "volume") and inside and (best is None or len(destination) > len(best[0])):
+            best = (destination, mount["Source"])
+    if best is None:
+        return None
+    destination, source = best
+    if path == destination:
+        return Mount(source, True)
+    return Mount(posixpath.join(source, posixpath.relpath(path, destination)), False)
+
+
+def family(inspection: Inspection) -> str:
+    """The image family, by the marks that its images carry (see _odoo_address.FAMILIES)."""
+    variables = environment(inspection)
+    image = inspection["Config"].get("Image", "")
+    words = " ".join(command(inspection))
+    if "bitnami" in image or "BITNAMI_APP_NAME" in variables:
+        return "bitnami"
+    if (
+        "doodba" in image
+        or any(name.startswith("DOODBA") for name in variables)
+        or "/opt/odoo/common/entrypoint" in words
+    ):
+        return "doodba"
+    if "ODOO_BASE_URL" in variables or "camptocamp" in image:
+        return "camptocamp"
+    if "odoo-bedrock" in image or "ODOO_BIN" in variables:
+        return "acsone"
+    if "/entrypoint.sh" in words and "ODOO_RC" in variables:
+        return "official"
+    return "unknown"
+
+
+def manager(inspection: Inspection) -> str | None:
+    """Who else would create this container again, and so undo what is done to it by hand."""
+    labels = inspection["Config"].get("Labels") or {}
+    if labels.get("com.docker.compose.project"):
+        return f"Compose project {labels['com.docker.compose.project']}"
+    if labels.get("com.docker.swarm.service.name"):
+        return f"Swarm service {labels['com.docker.swarm.service.name']}"
+    return None
+
+
+def can_overlap(inspection: Inspection) -> bool:
+    """Whether a second container like this one can run beside it: no port of the host and no fixed address is taken."""
+    if inspection["HostConfig"].get("PortBindings"):
+        return False
+    networks = inspection["NetworkSettings"]["Networks"].values()
+    return not any((network.get("IPAMConfig") or {}).get("IPv4Address") for network in networks)
+
+
+def creation(
+    inspection: Inspection, image: str, variables: t.Mapping[str, str], arguments: t.Mapping[str, str]
+) -> tuple[dict[str, t.Any], dict[str, dict[str, t.Any]]]:
+    """The request that creates the same container with other environment *variables* or ``--name`` *arguments*, and the
+    networks to connect it to besides the one in the request, ``{network: endpoint}``.
+
+    Everything else stays: mounts with their anonymous volumes, networks with aliases and addresses, limits, labels,
+    health check, restart policy, user, capabilities, log driver.
+    """
+    request: dict[str, t.Any] = copy.deepcopy(dict(inspection["Config"]))
+    host: dict[str, t.Any] = copy.deepcopy(dict(inspection["HostConfig"]))
+    request["Image"] = image
+    if inspection["Id"].startswith(request.get("Hostname") or "-"):
+        # Docker named the host after the container's id; the new one gets its own.
+        request.pop("Hostname", None)
+    request["Env"] = _with_variables(request.get("Env") or [], variables)
+    for part in ("Entrypoint", "Cmd"):
+        request[part] = _with_arguments(request.get(part), arguments)
+    host["Binds"] = (host.get("Binds") or []) + _anonymous_volumes(inspection, host)
+    networks = _endpoints(inspection)
+    first = host.get("NetworkMode", "default")
+    if first in networks:
+        request["NetworkingConfig"] = {"EndpointsConfig": {first: networks.pop(first)}}
+    request["HostConfig"] = host
+    return request, networks
+
+
+def _with_variables(entries: t.Sequence[str], variables: t.Mapping[str, str]) -> list[str]:
+    left = dict(variables)
+    changed = []
+    for entry in entries:
+        name = entry.split("=", 1)[0]
+        changed.append(f"{name}={left.pop(name)}" if name in left else entry)
+    return changed + [f"{name}={left[name]}" for name in sorted(left)]
+
+
+def _with_arguments(words: t.Sequence[str] | None, arguments: t.Mapping[str, str]) -> list[str] | None:
+    if words is None:
+        return None
+    changed = list(words)
+    for position, word in enumerate(words):
+        for name, value in arguments.items():
+            if word == name and position + 1 < len(words):
+                changed[position + 1] = value
+            elif word.startswith(f"{name}="):
+                changed[position] = f"{name}={value}"
+    return changed
+
+
+def _anonymous_volumes(inspection: Inspection, host: t.Mapping[str, t.Any]) -> list[str]:
+    """Volumes that Docker made for the image's VOLUME lines: a new container would get new, empty ones."""
+    named = {bind.split(":")[1] for bind in host.get("Binds") or []}
+    named |= {mount.get("Target") for mount in host.get("Mounts") or []}
+    return [
+        f"{mount['Name']}:{mount['Destination']}"
+        for mount in inspection.get("Mounts") or []
+        if mount["Type"] == "volume" and mount["Destination"] not in named
+    ]
+
+
+def _endpoints(inspection: Inspection) -> dict[str, dict[str, t.Any]]:
+    """Each network with what was asked for when the container joined it, without what Docker filled in itself."""
+    endpoints = {}
+    for name, network in inspection["NetworkSettings"]["Networks"].items():
+        endpoint: dict[str, t.Any] = {
+            "Aliases": [alias for alias in network.get("Aliases") or [] if not inspection["Id"].startswith(alias)],
+            "IPAMConfig": network.get("IPAMConfig"),
+            "Links": network.get("Links"),
+            "DriverOpts": network.get("DriverOpts"),
+        }
+        endpoints[name] = {key: value for key, value in endpoint.items() if value}
+    return endpoints
+
+
+def looks_like_odoo(titles: t.Sequence[str]) -> bool:
+    """Whether one of a container's processes is an Odoo server, by the command lines that ``docker top`` gives."""
+    return any(re.search(r"(^|[ /])(odoo|odoo-bin|odoo\.py|openerp-server)(:|\s|$)", title) for title in titles)

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record of one instance's move: what was there before, so that it can be brought back.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+A record is written before the first change and says ``started``; it says ``moved`` once the instance was seen to work at
+the new address. It holds odoo.conf and the container's environment, so it is as secret as they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _files
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+SCHEMA = "pooled.odoo/cutover/1"
+STARTED, MOVED = "started", "moved"
+
+Record = t.Dict[str, t.Any]
+
+
+def path_of(state_dir: str, name: str) -> str:
+    # A container's name is [a-zA-Z0-9][a-zA-Z0-9_.-]+; whatever else arrives must not leave the directory.
+    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", name):
+        raise PooledError(f"{name!r} is not a container's name", "name")
+    return os.path.join(state_dir, f"{name}.json")
+
+
+def load(state_dir: str, name: str) -> Record | None:
+    """The record of *name*, or None. Raises PooledError where it is damaged."""
+    path = path_of(state_dir, name)
+    content = _files.read(path)
+    if content is None:
+        return None
+    try:
+        record = json.loads(content)
+        valid = record["schema"] == SCHEMA and record["phase"] in (STARTED, MOVED)
+    except (ValueError, KeyError, TypeError):
+        valid = False
+    if not valid:
+        raise PooledError(f"the rollback token {path} is damaged; move it away and bring {name} back by hand")
+    return record
+
+
+def save(state_dir: str, record: Record) -> str:
+    """Writes the record, private to its owner; its path, the rollback token."""
+    try:
+        os.makedirs(state_dir, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise PooledError(f"cannot create {state_dir}: {error.strerror}", "state_dir") from error
+    path = path_of(state_dir, record["name"])
+    content = json.dumps(record, indent=1, sort_keys=True) + "\n"
+    _files.replace(path, content.encode(), _files.Attributes(os.geteuid(), os.getegid(), 0o600))
+    return path
+
+
+def drop(state_dir: str, name: str) -> None:
+    _files.remove(path_of(state_dir, name))
+
+
+def remember_file(path: str, before: bytes, after: bytes, in_place: bool) -> dict[str, t.Any]:
+    return {
+        "path": path,
+        "before": base64.b64encode(before).decode(),
+        "after_sha256": hashlib.sha256(after).hexdigest(),
+        "in_place": in_place,
+    }
+
+
+def file_before(entry: t.Mapping[str, t.Any]) -> bytes:
+    return base64.b64decode(entry["before"])
+
+
+def is_ours(entry: t.Mapping[str, t.Any], content: bytes) -> bool:
+    """Whether *content* is still what the move wrote."""
+    return hashlib.sha256(content).hexdigest() == entry["after_sha256"]

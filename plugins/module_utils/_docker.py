@@ -1,0 +1,104 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Docker engine for modules, over the Docker SDK for Python.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import traceback
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _container, _odoo_probe
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+DOCKER_ERROR: str | None
+try:
+    import docker
+    import docker.errors
+except ImportError:
+    DOCKER_ERROR = traceback.format_exc()
+else:
+    DOCKER_ERROR = None
+
+MISSING_DOCKER = (
+    "the Docker SDK for Python is missing on this host; install python3-docker (Debian) or docker (PyPI) for the Python "
+    "that Ansible uses there, or let the collection's playbooks do it with pooled_odoo_install_requirements=true"
+)
+
+
+def argument_spec() -> dict[str, t.Any]:
+    return {"docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"}}
+
+
+def connect(params: t.Mapping[str, t.Any]) -> t.Any:
+    """A Docker client; raises PooledError when the SDK, the socket or the permission is missing."""
+    if DOCKER_ERROR:
+        raise PooledError(MISSING_DOCKER)
+    try:
+        client = docker.DockerClient(base_url=params["docker_host"], timeout=120)
+        client.ping()
+    except (docker.errors.DockerException, OSError) as error:
+        raise PooledError(
+            f"Docker does not answer at {params['docker_host']} ({error}); is the engine running there, and may this user"
+            " use it (become, or the group docker)?",
+            "docker_host",
+        ) from error
+    return client
+
+
+def find(client: t.Any, name: str) -> t.Any:
+    try:
+        return client.containers.get(name)
+    except docker.errors.NotFound:
+        raise PooledError(f"there is no container {name!r} on this host; 'docker ps -a' lists them", "name") from None
+
+
+def find_or_none(client: t.Any, name: str | None) -> t.Any | None:
+    try:
+        return client.containers.get(name) if name else None
+    except docker.errors.NotFound:
+        return None
+
+
+def process_titles(container: t.Any) -> list[str]:
+    try:
+        top = container.top()
+    except docker.errors.APIError:
+        return []  # it stopped in between
+    column = top["Titles"].index("CMD") if "CMD" in top["Titles"] else -1
+    return [process[column] for process in top["Processes"]]
+
+
+def runs_odoo(container: t.Any) -> bool:
+    return container.status == "running" and _container.looks_like_odoo(process_titles(container))
+
+
+def probe(container: t.Any, request: dict[str, t.Any], python: str = "python3") -> dict[str, t.Any]:
+    """Runs the probe inside *container*; its answer. Raises PooledError where there is none."""
+    # inspect finds the text also in the zip file in which Ansible sends a module.
+    command = [python, "-c", inspect.getsource(_odoo_probe), json.dumps(request)]
+    try:
+        code, (output, errors) = container.exec_run(command, demux=True)
+    except docker.errors.APIError as error:
+        raise PooledError(f"cannot look into container {container.name}: {error.explanation}") from error
+    try:
+        answer = json.loads(output or b"")
+    except ValueError:
+        words = (errors or output or b"").decode("utf-8", "replace").strip().splitlines()
+        raise PooledError(
+            f"the probe in container {container.name} gave no answer (exit code {code}): {words[-1] if words else 'no output'}"
+        ) from None
+    if "failed" in answer:
+        raise PooledError(f"container {container.name}: {answer['failed']}")
+    return answer
+
+
+def sdk_errors() -> tuple[type[BaseException], ...]:
+    """What the SDK raises, for ``except``; empty where it is missing."""
+    return () if DOCKER_ERROR else (docker.errors.DockerException,)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads and edits ``odoo.conf`` such that everything but the edited values keeps its bytes.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+Odoo reads the file with Python's RawConfigParser: section ``[options]``, ``key = value`` or ``key: value``, comments on
+lines of their own, an indented line continues the value before it, the same key twice is an error.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+# What Odoo takes for "not set" (odoo/tools/config.py).
+UNSET = ("False", "None", "")
+
+
+class _Line(t.NamedTuple):
+    number: int
+    key: str
+    value: str
+
+
+def _split(text: str) -> list[str]:
+    """Lines with their endings, so that joining them gives *text* again."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
+
+
+def _option_lines(lines: t.Sequence[str]) -> t.Iterator[_Line]:
+    section = None
+    for number, line in enumerate(lines):
+        header = re.match(r"\[([^]]+)\]", line)
+        if header:
+            section = header.group(1)
+            continue
+        match = re.match(r"([^\s#;=:\[][^=:]*?)\s*[=:][ \t]*(.*?)\s*$", line)
+        if section == "options" and match:
+            yield _Line(number, match.group(1).lower(), match.group(2))
+
+
+def read(text: str) -> dict[str, str]:
+    """The keys of ``[options]`` that have a value, lower-cased. Values that Odoo takes for unset are left out."""
+    return {line.key: line.value for line in _option_lines(_split(text)) if line.value not in UNSET}
+
+
+def edit(text: str, values: t.Mapping[str, str]) -> str:
+    """*text* with *values* in ``[options]``. A key that is there gets its value in place; a new one follows the last
+    of its kind (``db_…`` after ``db_…``), or the section's head.
+
+    A changed line is written ``key = value``, with one blank on each side: the official image's entrypoint cuts the
+    line at blanks and misreads any other form. Raises PooledError where a key stands twice or there is no section.
+    """
+    lines = _split(text)
+    ending = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
+    for key, value in values.items():
+        found = [line for line in _option_lines(lines) if line.key == key]
+        if len(found) > 1:
+            numbers = " and ".join(str(line.number + 1) for line in found)
+            raise PooledError(f"{key} stands in lines {numbers}; Odoo refuses that, keep one of them")
+        if found:
+            line = lines[found[0].number]
+            lines[found[0].number] = f"{key} = {value}" + line[len(line.rstrip("\r\n")) :]
+        else:
+            place = _place_for(lines, key)
+            if not lines[place - 1].endswith("\n"):
+                lines[place - 1] += ending
+            lines.insert(place, f"{key} = {value}{ending}")
+    return "".join(lines)
+
+
+def remove(text: str, keys: t.Collection[str]) -> str:
+    """*text* without the lines of *keys*."""
+    lines = _split(text)
+    doomed = {line.number for line in _option_lines(lines) if line.key in keys}
+    return "".join(line for number, line in enumerate(lines) if number not in doomed)
+
+
+def _place_for(lines: t.Sequence[str], key: str) -> int:
+    prefix = key.split("_")[0] + "_"
+    kin = [line.number for line in _option_lines(lines) if line.key.startswith(prefix)]
+    if kin:
+        # Behind the continuation lines of the last one.
+        place = kin[-1] + 1
+        while place < len(lines) and re.match(r"[ \t]+\S", lines[place]):
+            place += 1
+        return place
+    for number, line in enumerate(lines):
+        if re.match(r"\[options\]", line):
+            return number + 1
+    raise PooledError("the file has no section [options]; Odoo would not read anything from it")

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One Odoo container as the modules see it: what Docker says of it joined with what the probe found inside.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _container, _odoo_address
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+from ansible_collections.pooled.odoo.plugins.module_utils._odoo_versions import listeners, major_of
+
+
+class Instance(t.NamedTuple):
+    inspection: t.Mapping[str, t.Any]
+    found: dict[str, t.Any]
+    address: _odoo_address.Address
+    circumstances: _odoo_address.Circumstances
+    conf: _container.Mount | None
+
+    @property
+    def name(self) -> str:
+        return self.inspection["Name"].lstrip("/")
+
+    @property
+    def major(self) -> int | None:
+        return self.circumstances.major
+
+
+def health_path(major: int | None) -> str:
+    """A page that any instance answers without a session. /web/health is there from 15 on; with db_server_status, 17 and
+    newer open a connection for it, older ones ignore the argument."""
+    return "/web/login" if major is not None and major < 15 else "/web/health?db_server_status=1"
+
+
+def assemble(inspection: t.Mapping[str, t.Any], found: dict[str, t.Any]) -> Instance:
+    """Joins an inspection with the answer of the probe's ``describe``; raises PooledError if it is no Odoo."""
+    name = inspection["Name"].lstrip("/")
+    if not found["odoo"]:
+        raise PooledError(f"container {name!r} runs no Odoo server; name only Odoo containers", "name")
+    if inspection["HostConfig"].get("NetworkMode") == "host":
+        raise PooledError(
+            f"container {name!r} uses the host's network, where no container's name resolves and connections cannot be"
+            " told apart; put it on a user-defined Docker network",
+            "name",
+        )
+    family = _container.family(inspection)
+    major = major_of(found["version"])
+    address = _odoo_address.resolve(
+        _odoo_address.Evidence(
+            family=family,
+            major=major,
+            argv=tuple(found["argv"]),
+            command=_container.command(inspection),
+            environment=_container.environment(inspection),
+            conf=found["conf"],
+        )
+    )
+    conf = _container.host_mount(inspection, found["conf_path"]) if found["conf_path"] else None
+    circumstances = _odoo_address.Circumstances(
+        address=address,
+        family=family,
+        major=major,
+        workers=found["workers"],
+        conf_on_host=conf is not None,
+        managed_by=_container.manager(inspection),
+    )
+    return Instance(inspection, found, address, circumstances, conf)
+
+
+def describe(instance: Instance) -> dict[str, t.Any]:
+    """The instance as plain data for a module's result. No secret is in it."""
+    found, address = instance.found, instance.address
+    return {
+        "name": instance.name,
+        "id": instance.inspection["Id"],
+        "image": instance.inspection["Config"]["Image"],
+        "family": instance.circumstances.family,
+        "version": found["version"],
+        "workers": found["workers"],
+        "cron_threads": found["cron_threads"],
+        "listeners": listeners(instance.major, found["cron_threads"]),
+        "db_maxconn": found["db_maxconn"],
+        "db_user": found["db_user"],
+        "http": found["http"],
+        "networks": sorted(instance.inspection["NetworkSettings"]["Networks"]),
+        "managed_by": instance.circumstances.managed_by,
+        "config_file": {
+            "path": found["conf_path"],
+            "host_path": instance.conf.host_path if instance.conf else None,
+        },
+        "address": {
+            "host": address.host,
+            "port": address.port,
+            "host_source": address.host_source._asdict(),
+            "port_source": address.port_source._asdict(),
+            "shadowed": [str(source) for source in address.shadowed],
+            "resolved": found["resolved"].get(address.host, []),
+        },
+        "connections": found["connections"],
+        "methods": [method._asdict() for method in _odoo_address.methods(instance.circumstances)],
+    }
+
+
+def check_sources_agree(instance: Instance) -> None:
+    """Raises PooledError where two places name different addresses: which of them counts may change with the image."""
+    if instance.address.shadowed:
+        winner = instance.address.host_source
+        others = ", ".join(str(source) for source in instance.address.shadowed)
+        raise PooledError(
+            f"container {instance.name!r} has two addresses: {winner} counts now, {others} does not; make them"
+            " equal or remove what does not count, or set ignore_shadowed=true to leave it as it is",
+            "name",
+        )

@@ -1,0 +1,165 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: odoo_info
+short_description: Find the Odoo containers of a Docker host
+version_added: 0.1.0
+description:
+  - Lists the Odoo instances that run on a Docker host with version, workers, cron threads and databases.
+  - Tells where each has its database address from by the precedence of its image and version, checked against what the
+    running process really uses, and which ways of moving it to another address are open, with the interruption to expect.
+  - Runs a short read-only script with the container's own Python. Passwords do not leave the container.
+extends_documentation_fragment:
+  - pooled.odoo._attributes.info_module
+  - pooled.odoo._docker
+options:
+  containers:
+    description:
+      - Names of the containers to look at. It is an error if one of them does not run Odoo.
+      - By default all running containers that have an Odoo server among their processes.
+    type: list
+    elements: str
+  databases:
+    description:
+      - Also list the databases of each instance, by logging in to PostgreSQL as the instance would.
+    type: bool
+    default: true
+author:
+  - The pooled.odoo developers
+seealso:
+  - module: pooled.odoo.odoo_dbhost
+"""
+
+EXAMPLES = r"""
+- name: Find all Odoo containers
+  pooled.odoo.odoo_info:
+  register: odoo
+
+- name: Show how each could be moved
+  ansible.builtin.debug:
+    msg: "{{ item.name }}: {{ item.methods | selectattr('open') | map(attribute='name') | first | default('by hand') }}"
+  loop: "{{ odoo.instances }}"
+"""
+
+RETURN = r"""
+instances:
+  description: The Odoo instances, sorted by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the container.
+      type: str
+      returned: success
+    version:
+      description: Odoo's version.
+      type: str
+      returned: success
+      sample: "19.0"
+    family:
+      description: Image family, V(official), V(doodba), V(camptocamp), V(acsone), V(bitnami) or V(unknown).
+      type: str
+      returned: success
+    workers:
+      description: Number of HTTP workers; V(0) is threaded mode.
+      type: int
+      returned: success
+    cron_threads:
+      description: Number of cron workers or threads.
+      type: int
+      returned: success
+    listeners:
+      description: Connections to the database C(postgres) that it keeps for ever.
+      type: int
+      returned: success
+    databases:
+      description: Databases that it serves.
+      type: list
+      elements: str
+      returned: when O(databases=true)
+    db_user:
+      description: Role as which it logs in.
+      type: str
+      returned: success
+    address:
+      description:
+        - The database address in use. C(host), C(port), where each comes from (C(host_source), C(port_source)), its
+          C(resolved) addresses as the container sees them, and C(shadowed) sources with another value.
+      type: dict
+      returned: success
+    connections:
+      description: Established TCP connections, counted by far end.
+      type: list
+      elements: dict
+      returned: success
+    config_file:
+      description: Path of odoo.conf in the container, and on the host where it is mounted.
+      type: dict
+      returned: success
+    managed_by:
+      description: The Compose project or Swarm service that owns the container.
+      type: str
+      returned: success
+    methods:
+      description: Ways to move it, least disruptive first, with C(open), C(reason) and C(interruption).
+      type: list
+      elements: dict
+      returned: success
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_instance
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+
+def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
+    """The containers asked for, or all that run Odoo."""
+    if names is None:
+        return [container for container in client.containers.list() if _docker.runs_odoo(container)]
+    containers = [_docker.find(client, name) for name in names]
+    for container in containers:
+        if container.status != "running":
+            raise PooledError(f"container {container.name!r} is {container.status}; start it", "containers")
+    return containers
+
+
+def look_at(container: t.Any, with_databases: bool) -> dict[str, t.Any]:
+    found = _docker.probe(container, {"do": "describe"})
+    instance = _odoo_instance.assemble(container.attrs, found)
+    described = _odoo_instance.describe(instance)
+    if with_databases:
+        address = {"host": instance.address.host, "port": instance.address.port}
+        answer = _docker.probe(container, {"do": "databases", **address}, found["python"])
+        described["databases"] = answer["databases"]
+    return described
+
+
+def main() -> t.NoReturn:
+    module = AnsibleModule(
+        argument_spec={
+            **_docker.argument_spec(),
+            "containers": {"type": "list", "elements": "str"},
+            "databases": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        client = _docker.connect(module.params)
+        containers = choose(client, module.params["containers"])
+        instances = [look_at(container, module.params["databases"]) for container in containers]
+    except (PooledError, *_docker.sdk_errors()) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, instances=sorted(instances, key=lambda instance: instance["name"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: odoo_preflight
+short_description: Try from inside an Odoo container what Odoo will do behind a pooler
+version_added: 0.1.0
+description:
+  - Before an instance is moved, connects from its container to the new address, with the instance's own credentials, and
+    does what Odoo does there. It resolves the name, logs in to C(postgres), sends a notification from one connection to
+    another, runs a transaction on every tenant, holds two cursors at once, and checks that settings of one client do not
+    reach another.
+  - Fails with what did not work and what that would mean. Nothing in the instance is changed.
+extends_documentation_fragment:
+  - pooled.odoo._attributes.info_module
+  - pooled.odoo._docker
+options:
+  name:
+    description:
+      - Name of the container.
+    type: str
+    required: true
+  host:
+    description:
+      - Host name or address of the pooler as the container would use it.
+    type: str
+    required: true
+  port:
+    description:
+      - Port of the pooler.
+    type: int
+    default: 5432
+author:
+  - The pooled.odoo developers
+seealso:
+  - module: pooled.odoo.odoo_dbhost
+"""
+
+EXAMPLES = r"""
+- name: See whether erp1 would work behind the pooler
+  pooled.odoo.odoo_preflight:
+    name: erp1
+    host: pooled-odoo
+"""
+
+RETURN = r"""
+checks:
+  description: What was tried, in order, with C(check), C(ok), C(error) and the time it took in C(ms).
+  returned: when the container could be entered
+  type: list
+  elements: dict
+databases:
+  description: Tenants that were seen through the pooler.
+  returned: when the container could be entered
+  type: list
+  elements: str
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _docker
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+
+def try_out(params: dict[str, t.Any]) -> dict[str, t.Any]:
+    container = _docker.find(_docker.connect(params), params["name"])
+    found = _docker.probe(container, {"do": "describe"})
+    if not found["odoo"]:
+        raise PooledError(f"container {params['name']!r} runs no Odoo server; name only Odoo containers", "name")
+    request = {"do": "preflight", "host": params["host"], "port": params["port"]}
+    return _docker.probe(container, request, found["python"])
+
+
+def main() -> t.NoReturn:
+    module = AnsibleModule(
+        argument_spec={
+            **_docker.argument_spec(),
+            "name": {"type": "str", "required": True},
+            "host": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 5432},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        result = try_out(params)
+    except (PooledError, *_docker.sdk_errors()) as error:
+        module.fail_json(msg=str(error))
+    failed = [f"{check['check']}: {check['error']}" for check in result["checks"] if not check["ok"]]
+    if failed:
+        address = f"{params['host']}:{params['port']}"
+        module.fail_json(msg=f"{params['name']} would not work behind {address}: {'; '.join(failed)}", **result)
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
