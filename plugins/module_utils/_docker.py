@@ -18,13 +18,17 @@ from ansible_collections.pooled.odoo.plugins.module_utils import _container, _od
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 DOCKER_ERROR: str | None
+# What ends a module with a message: our own findings, and whatever the SDK and its HTTP client raise.
+ERRORS: tuple[type[Exception], ...] = (PooledError,)
 try:
     import docker
     import docker.errors
+    import requests.exceptions
 except ImportError:
     DOCKER_ERROR = traceback.format_exc()
 else:
     DOCKER_ERROR = None
+    ERRORS = (PooledError, docker.errors.DockerException, requests.exceptions.RequestException)
 
 MISSING_DOCKER = (
     "the Docker SDK for Python is missing on this host; install python3-docker (Debian) or docker (PyPI) for the Python "
@@ -97,8 +101,3 @@ def probe(container: t.Any, request: dict[str, t.Any], python: str = "python3") 
     if "failed" in answer:
         raise PooledError(f"container {container.name}: {answer['failed']}")
     return answer
-
-
-def sdk_errors() -> tuple[type[BaseException], ...]:
-    """What the SDK raises, for ``except``; empty where it is missing."""
-    return () if DOCKER_ERROR else (docker.errors.DockerException,)

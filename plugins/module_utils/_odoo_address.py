@@ -167,10 +167,10 @@ def _without_argument(part: str, evidence: Evidence, candidates: t.Sequence[Sour
     from_environment = [source for source in candidates if source.name == variable]
     if family.generated_conf:
         own = [source for source in candidates if source.name in getattr(family, part)]
-        return (own or from_environment or [None])[0]
+        return next(iter(own + from_environment), None)
     if facts(evidence.major).pg_environment_first:
-        return (from_environment + from_file or [None])[0]
-    return (from_file + from_environment or [None])[0]
+        return next(iter(from_environment + from_file), None)
+    return next(iter(from_file + from_environment), None)
 
 
 class Circumstances(t.NamedTuple):

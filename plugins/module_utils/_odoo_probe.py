@@ -21,6 +21,7 @@ import json
 import os
 import re
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -232,7 +233,8 @@ def describe(request):
         "pid": instance.process["pid"],
         # Arguments may hold a password, so only what says where the database is leaves the container.
         "argv": database_arguments(argv),
-        "python": "/proc/{}/exe".format(instance.process["pid"]) if not argv[0].startswith("/") else argv[0],
+        # After a reload argv[0] is a bare name.
+        "python": (argv[0] if argv[0].startswith("/") else shutil.which(argv[0])) or sys.executable,
         "version": instance.version,
         "conf_path": instance.conf_path and os.path.realpath(instance.conf_path),
         "conf": {key: conf[key] for key in CONF_KEYS if key in conf},

@@ -143,7 +143,7 @@ def look_at(container: t.Any, with_databases: bool) -> dict[str, t.Any]:
     return described
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_docker.argument_spec(),
@@ -156,7 +156,7 @@ def main() -> t.NoReturn:
         client = _docker.connect(module.params)
         containers = choose(client, module.params["containers"])
         instances = [look_at(container, module.params["databases"]) for container in containers]
-    except (PooledError, *_docker.sdk_errors()) as error:
+    except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, instances=sorted(instances, key=lambda instance: instance["name"]))
 

@@ -77,7 +77,7 @@ def try_out(params: dict[str, t.Any]) -> dict[str, t.Any]:
     return _docker.probe(container, request, found["python"])
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_docker.argument_spec(),
@@ -90,7 +90,7 @@ def main() -> t.NoReturn:
     params = module.params
     try:
         result = try_out(params)
-    except (PooledError, *_docker.sdk_errors()) as error:
+    except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
     failed = [f"{check['check']}: {check['error']}" for check in result["checks"] if not check["ok"]]
     if failed:

@@ -375,7 +375,7 @@ def write(path: str, document: dict[str, t.Any]) -> None:
     _files.replace(path, content.encode(), _files.Attributes(os.geteuid(), os.getegid(), 0o600))
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_login.argument_spec(),

@@ -147,7 +147,7 @@ def verify_reload(console: _login.AdminConsole, config_path: str) -> None:
     _pending.clear(config_path)
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_login.argument_spec(),

@@ -491,7 +491,7 @@ def apply(params: dict[str, t.Any], wanted: dict[str, str], attributes: _files.A
             _files.remove(os.path.join(path, name))
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         argument_spec=argument_spec(),
         required_if=[("state", "present", ["version"])],

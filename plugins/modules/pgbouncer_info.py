@@ -114,7 +114,7 @@ def gather(console: _login.AdminConsole, subjects: t.Sequence[str]) -> dict[str,
     return result
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_login.argument_spec(),

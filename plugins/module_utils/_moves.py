@@ -1,0 +1,239 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carries out a move and its way back on a Docker host: edits and signals, containers swapped, and the gate that waits
+until an instance was seen to work at its new address.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _container,
+    _cutover,
+    _docker,
+    _files,
+    _odoo_conf,
+    _odoo_instance,
+)
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+from ansible_collections.pooled.odoo.plugins.module_utils._odoo_versions import facts
+
+# Odoo answers a first request only after it has loaded its registries; its own limit for stopping is longer still.
+STOP_TIMEOUT = 30
+POLL_SECONDS = 0.5
+
+End = t.Tuple[str, int]
+
+
+class Goal(t.NamedTuple):
+    """What the gate waits for: an answer by HTTP, connections to *host*:*port*, and none left to the ends in *leave*.
+
+    ``expect_connection`` is off for instances that keep no connection while idle (no cron listeners).
+    """
+
+    host: str
+    port: int
+    leave: tuple[End, ...]
+    health_path: str
+    expect_connection: bool
+
+
+def goal_for(instance: _odoo_instance.Instance, host: str, port: int, leave: t.Iterable[End]) -> Goal:
+    keeps_listeners = facts(instance.major).cron_listens and instance.found["cron_threads"] > 0
+    return Goal(host, port, tuple(leave), _odoo_instance.health_path(instance.major), keeps_listeners)
+
+
+def shortcoming(goal: Goal, seen: t.Mapping[str, t.Any]) -> str | None:
+    """What still differs from *goal* in an answer of the probe's ``watch``, or None. Pure."""
+    if not seen["odoo"]:
+        return "no Odoo server runs in the container"
+    status = seen["http"].get("status")
+    if status is None:
+        return f"port {seen['http']['port']} does not answer ({seen['http']['error']})"
+    if status >= 500:
+        return f"{goal.health_path} answers HTTP {status}"
+    arrived = {(address, goal.port) for address in seen["resolved"].get(goal.host, [])}
+    if not arrived:
+        return f"{goal.host} does not resolve in the container"
+    ends = {(end["address"], end["port"]): end["count"] for end in seen["connections"]}
+    left_behind = {end: count for end, count in ends.items() if end in set(goal.leave) - arrived}
+    if left_behind:
+        places = ", ".join(f"{count} to {end[0]}:{end[1]}" for end, count in left_behind.items())
+        return f"connections to the former address are still open ({places})"
+    if goal.expect_connection and not arrived & set(ends):
+        return f"no connection to {goal.host}:{goal.port} yet"
+    return None
+
+
+def wait_for(container: t.Any, goal: Goal, timeout: float) -> None:
+    """Polls until *goal* is reached; raises PooledError with the last shortcoming after *timeout* seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        lacking = _look(container, goal)
+        if lacking is None:
+            return
+        if time.monotonic() > deadline:
+            raise PooledError(f"{container.name} is not right after {timeout:g} s: {lacking}")
+        time.sleep(POLL_SECONDS)
+
+
+def _look(container: t.Any, goal: Goal) -> str | None:
+    container.reload()
+    if container.status != "running":
+        return f"the container is {container.status}"
+    request = {"do": "watch", "http_path": goal.health_path, "resolve": [goal.host]}
+    try:
+        return shortcoming(goal, _docker.probe(container, request))
+    except PooledError as error:
+        # Between two images of the process there may be nothing to look at.
+        return str(error)
+
+
+def resolves(container: t.Any, host: str) -> list[str]:
+    return _docker.probe(container, {"do": "watch", "resolve": [host]}).get("resolved", {}).get(host, [])
+
+
+# --- odoo.conf --------------------------------------------------------------------------------------------------------
+
+
+def text_of(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
+
+
+def bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def read_conf(mount: _container.Mount) -> bytes:
+    content = _files.read(mount.host_path)
+    if content is None:
+        raise PooledError(f"{mount.host_path} is mounted into the container but is not on this host")
+    return content
+
+
+def write_conf(path: str, content: bytes, in_place: bool) -> None:
+    if in_place:
+        _files.overwrite(path, content)
+    else:
+        _files.replace(path, content, _files.attributes_of(path))
+
+
+def restore_file(entry: t.Mapping[str, t.Any], keys: t.Collection[str]) -> str | None:
+    """Puts back what was in the file; a warning if somebody else has changed it since, in which case only *keys* are
+    put back."""
+    now = _files.read(entry["path"])
+    before = _cutover.file_before(entry)
+    if now is None:
+        raise PooledError(f"{entry['path']} is gone; put it back by hand")
+    if now == before:
+        return None
+    if _cutover.is_ours(entry, now):
+        write_conf(entry["path"], before, entry["in_place"])
+        return None
+    former = _odoo_conf.read(text_of(before))
+    text = _odoo_conf.edit(text_of(now), {key: former[key] for key in keys if key in former})
+    text = _odoo_conf.remove(text, [key for key in keys if key not in former])
+    write_conf(entry["path"], bytes_of(text), entry["in_place"])
+    return f"{entry['path']} was changed after the cutover, so only {' and '.join(keys)} were put back in it"
+
+
+def apply_conf(container: t.Any, method: str, pid: int, python: str) -> None:
+    """Makes the running Odoo read its odoo.conf again."""
+    if method == "restart":
+        container.restart(timeout=STOP_TIMEOUT)
+    elif pid == 1:
+        container.kill(signal="SIGHUP")
+    else:
+        # PID 1 is an init or a shell; a shell would swallow the signal, so Odoo gets it directly.
+        hang_up = "import os, signal, sys; os.kill(int(sys.argv[1]), signal.SIGHUP)"
+        code, output = container.exec_run([python, "-c", hang_up, str(pid)])
+        if code != 0:
+            raise PooledError(f"cannot signal Odoo in {container.name}: {output.decode('utf-8', 'replace').strip()}")
+
+
+# --- containers -------------------------------------------------------------------------------------------------------
+
+
+def new_name(name: str) -> str:
+    return f"{name}-pooled-new"
+
+
+def former_name(name: str) -> str:
+    return f"{name}-pooled-before"
+
+
+def create_like(
+    client: t.Any,
+    inspection: t.Mapping[str, t.Any],
+    name: str,
+    variables: t.Mapping[str, str],
+    arguments: t.Mapping[str, str],
+) -> t.Any:
+    """A created, not started, container that is like the inspected one but for *variables* and *arguments*."""
+    request, networks = _container.creation(inspection, _image_of(client, inspection), variables, arguments)
+    created = client.api.create_container_from_config(request, name)
+    container = client.containers.get(created["Id"])
+    for network, endpoint in networks.items():
+        addresses = endpoint.get("IPAMConfig") or {}
+        client.api.connect_container_to_network(
+            container.id,
+            client.networks.get(network).id,
+            aliases=endpoint.get("Aliases"),
+            links=endpoint.get("Links"),
+            driver_opt=endpoint.get("DriverOpts"),
+            ipv4_address=addresses.get("IPv4Address"),
+            ipv6_address=addresses.get("IPv6Address"),
+        )
+    return container
+
+
+def _image_of(client: t.Any, inspection: t.Mapping[str, t.Any]) -> str:
+    """The image's name if it still means the image that runs, else its id: a move is no upgrade."""
+    name, image_id = inspection["Config"]["Image"], inspection["Image"]
+    try:
+        return name if client.images.get(name).id == image_id else image_id
+    except _docker.ERRORS:
+        return image_id
+
+
+def swap(outgoing: t.Any, incoming: t.Any, goal: Goal, timeout: float) -> int:
+    """Lets *incoming* take over from *outgoing*; the milliseconds in which neither answered for sure.
+
+    Where no port or address is in the way, *incoming* works before *outgoing* stops. If *incoming* does not reach
+    *goal*, it is stopped, *outgoing* runs again, and PooledError is raised.
+    """
+    overlap = _container.can_overlap(incoming.attrs)
+    stopped_at = None
+    try:
+        if not overlap:
+            stopped_at = time.monotonic()
+            outgoing.stop(timeout=STOP_TIMEOUT)
+        incoming.start()
+        wait_for(incoming, goal, timeout)
+        gap = 0 if stopped_at is None else round((time.monotonic() - stopped_at) * 1000)
+        if overlap:
+            outgoing.stop(timeout=STOP_TIMEOUT)
+        return gap
+    except _docker.ERRORS:
+        incoming.stop(timeout=STOP_TIMEOUT)
+        outgoing.start()
+        raise
+
+
+def park(container: t.Any, name: str) -> None:
+    """Keeps a stopped container for the way back. Docker must not start it by itself, for example after a reboot."""
+    container.update(restart_policy={"Name": "no"})
+    container.rename(former_name(name))
+
+
+def unpark(container: t.Any, name: str, restart_policy: t.Mapping[str, t.Any]) -> None:
+    container.reload()
+    if container.name != name:
+        container.rename(name)
+    container.update(restart_policy=dict(restart_policy))
