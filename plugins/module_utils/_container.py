@@ -164,6 +164,13 @@ def _endpoints(inspection: Inspection) -> dict[str, dict[str, t.Any]]:
     return endpoints
 
 
+# Odoo's script, alone or behind its interpreter; the title that setproctitle gives its workers. Not PostgreSQL's
+# "postgres: odoo erp 10.0.0.7(40112) idle".
+_ODOO_TITLE = re.compile(
+    r"(?:\S*python[\d.]*\s+(?:-\S+\s+)*)?(?:\S*/)?(?:odoo|odoo-bin|odoo\.py|openerp-server)(?::|\s|$)"
+)
+
+
 def looks_like_odoo(titles: t.Sequence[str]) -> bool:
     """Whether one of a container's processes is an Odoo server, by the command lines that ``docker top`` gives."""
-    return any(re.search(r"(^|[ /])(odoo|odoo-bin|odoo\.py|openerp-server)(:|\s|$)", title) for title in titles)
+    return any(_ODOO_TITLE.match(title) for title in titles)

@@ -206,14 +206,15 @@ class Target:
             **described(method, before, {"host": host, "port": port}),
             "diff": difference(self.name, instance, before, host, port),
         }
+        if self.check_mode:
+            # The name is not asked for: an earlier task may be about to create it.
+            return {**result, "token": None}
         if not _moves.resolves(container, host):
             raise PooledError(
                 f"{host!r} does not resolve inside {self.name}; connect the pooler to one of its networks"
                 f" ({', '.join(sorted(container.attrs['NetworkSettings']['Networks']))})",
                 "host",
             )
-        if self.check_mode:
-            return {**result, "token": None}
         started = time.monotonic()
         goal = _moves.goal_for(instance, host, port, self.former_ends(instance))
         if method.name == "recreate":

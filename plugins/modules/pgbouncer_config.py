@@ -501,12 +501,14 @@ def main() -> None:
     try:
         wanted, result, warnings = plan(params)
         attributes = None
-        if params["state"] == "present":
+        # In check mode the directory may be one that an earlier task would have made.
+        if params["state"] == "present" and not (module.check_mode and not os.path.isdir(params["path"])):
             attributes = wanted_attributes(params["path"], params["owner"], params["group"])
             misowned = [name for name in wanted if _differs(os.path.join(params["path"], name), attributes)]
             result["changed"] = result["changed"] or bool(misowned)
         due = pgbouncer.dearest(change["effect"] for change in result["changes"])
-        result["pending"] = pgbouncer.dearest([due, _pending.read(params["path"])]) if attributes else "none"
+        left_over = _pending.read(params["path"])
+        result["pending"] = "none" if params["state"] == "absent" else pgbouncer.dearest([due, left_over])
         if result["changed"] and not module.check_mode:
             apply(params, wanted, attributes, result["pending"])
     except PooledError as error:

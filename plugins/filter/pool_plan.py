@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: pool_plan
+short_description: Plan PgBouncer's pools for Odoo instances
+version_added: 0.1.0
+description:
+  - Computes pool sizes from the instances that M(pooled.odoo.odoo_info) found and from PostgreSQL's limits, each with its
+    reason, and the server connections to expect in the steady state and at worst.
+  - Fails when PostgreSQL cannot give what the plan needs at worst.
+positional: _input
+options:
+  _input:
+    description: The C(instances) of M(pooled.odoo.odoo_info).
+    type: list
+    elements: dict
+    required: true
+  audit:
+    description:
+      - An audit of M(pooled.odoo.pg_conn_audit), for PostgreSQL's limits and the connections of other roles.
+    type: dict
+    required: true
+  auth_user:
+    description: Role as which PgBouncer looks up passwords.
+    type: str
+    default: pooled_odoo_auth
+author:
+  - The pooled.odoo developers
+"""
+
+EXAMPLES = r"""
+- name: Show the plan
+  ansible.builtin.debug:
+    msg: "{{ odoo.instances | pooled.odoo.pool_plan(audit=measured.audit) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The plan, with C(settings), C(users), C(figures) and their reasons, C(predicted), C(budget) and C(warnings).
+  type: dict
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _pool_plan
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+
+def pool_plan(
+    instances: list[dict[str, t.Any]], audit: dict[str, t.Any], auth_user: str = "pooled_odoo_auth"
+) -> dict[str, t.Any]:
+    odoo_roles = {instance["db_user"] for instance in instances}
+    # What PgBouncer itself holds after a first deployment is in the plan already.
+    others = sum(
+        figures["peak"] for role, figures in audit["by_role"].items() if role not in odoo_roles and role != auth_user
+    )
+    try:
+        return _pool_plan.make(instances, audit["limits"], others, auth_user)
+    except PooledError as error:
+        raise AnsibleFilterError(f"pool_plan: {error}") from error
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"pool_plan": pool_plan}

@@ -1,0 +1,398 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A real ERP in small: PostgreSQL 17, several Odoo 19 containers in prefork mode, many tenants, one Docker network.
+
+Everything that it makes carries the label ``pooled-odoo.lab``, and :meth:`Lab.down` removes by that label.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+import typing as t
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import docker
+import docker.errors
+import psycopg2
+import yaml
+from docker.types import IPAMConfig, IPAMPool
+
+LABEL = "pooled-odoo.lab"
+NETWORK = "pooled-lab"
+SUBNET = "172.29.77.0/24"
+DATABASE_ADDRESS = "172.29.77.10"
+DATABASE = "pooled-lab-db"
+FILESTORE = "pooled-lab-filestore"
+TEMPLATE = "tenant_template"
+MODULES = "base,web,bus,mail"
+POSTGRES_IMAGE = "pooled-lab-postgres:17"
+ODOO_IMAGE = "pooled-lab-odoo:19"
+FIRST_PORT = 18069
+IMAGES = Path(__file__).parent / "images"
+
+# What one user of the lab may have as a password: nothing that a shell, an ini file or a URL would leave alone.
+ODOO_PASSWORD = "l4b 'odoo\" %pass=;#"
+
+
+class Size(t.NamedTuple):
+    """How large a lab is. A prefork worker keeps one connection for each tenant that it has served, so
+    ``containers * workers * tenants`` and the listeners are the connections of a busy lab."""
+
+    containers: int
+    workers: int
+    tenants: int
+    users: int
+    max_connections: int
+
+
+SIZES = {
+    "small": Size(containers=2, workers=2, tenants=8, users=6, max_connections=100),
+    "demo": Size(containers=4, workers=4, tenants=16, users=16, max_connections=400),
+    "seed": Size(containers=8, workers=4, tenants=16, users=24, max_connections=800),
+}
+
+
+class Odoo(t.NamedTuple):
+    """An instance: its container, the port on this machine's loopback, and where its database address stands."""
+
+    name: str
+    port: int
+    source: str
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def say(message: str) -> None:
+    print(f"  {time.strftime('%H:%M:%S')} {message}", flush=True)
+
+
+class Lab:
+    """The lab in *directory*, which holds its secrets, odoo.conf files, inventory and the pooler's files."""
+
+    def __init__(self, directory: Path, size: str) -> None:
+        self.directory = directory
+        self.size = SIZES[size]
+        self.size_name = size
+        self.client = docker.from_env(timeout=300)
+
+    @property
+    def instances(self) -> list[Odoo]:
+        # The last one gets its address from the environment, all others from an odoo.conf on the host.
+        last = self.size.containers
+        return [
+            Odoo(f"pooled-lab-odoo{number}", FIRST_PORT + number, "environment" if number == last else "file")
+            for number in range(1, last + 1)
+        ]
+
+    @property
+    def tenants(self) -> list[str]:
+        return [f"tenant{number:02d}" for number in range(1, self.size.tenants + 1)]
+
+    @property
+    def inventory(self) -> Path:
+        return self.directory / "inventory.yml"
+
+    # --- up and down --------------------------------------------------------------------------------------------------
+
+    def up(self) -> None:
+        """A fresh lab; whatever was there of an earlier one is removed first."""
+        self.down()
+        self.directory.mkdir(parents=True, mode=0o755)
+        self.build_images()
+        self.client.networks.create(
+            NETWORK, labels={LABEL: ""}, ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=SUBNET)])
+        )
+        self.client.volumes.create(FILESTORE, labels={LABEL: ""})
+        self.start_database()
+        self.create_tenants()
+        self.start_instances()
+        self.write_inventory()
+
+    def down(self) -> None:
+        """Removes the lab's containers, network, volumes and files; not its images, which are dear to build."""
+        everything: dict[str, t.Any] = {"filters": {"label": LABEL}}
+        for container in self.client.containers.list(all=True, **everything):
+            container.remove(force=True, v=True)
+        # The pooler's container was made by the role, not by the lab, but it sits on the lab's network.
+        for network in self.client.networks.list(**everything):
+            network.reload()
+            for container in network.containers:
+                container.remove(force=True, v=True)
+            network.remove()
+        for volume in self.client.volumes.list(**everything):
+            volume.remove(force=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def remove_images(self) -> None:
+        for image in (ODOO_IMAGE, POSTGRES_IMAGE):
+            try:
+                self.client.images.remove(image, force=True)
+            except docker.errors.ImageNotFound:
+                continue
+
+    def build_images(self) -> None:
+        for image, folder, note in (
+            (POSTGRES_IMAGE, "postgres", "PostgreSQL 17"),
+            (ODOO_IMAGE, "odoo", "Odoo 19, 2 GB; some two minutes the first time"),
+        ):
+            say(f"image {image} ({note})")
+            self.client.images.build(path=str(IMAGES / folder), tag=image, rm=True, labels={LABEL: ""})
+
+    def run(self, image: str, name: str, **options: t.Any) -> t.Any:
+        return self.client.containers.run(
+            image, name=name, detach=True, labels={LABEL: ""}, restart_policy={"Name": "unless-stopped"}, **options
+        )
+
+    # --- PostgreSQL ---------------------------------------------------------------------------------------------------
+
+    @property
+    def admin_password(self) -> str:
+        return (self.directory / "secrets" / "postgres_password").read_text()
+
+    def start_database(self) -> None:
+        say(f"PostgreSQL with max_connections = {self.size.max_connections}")
+        folder = self.directory / "secrets"
+        folder.mkdir(mode=0o755)
+        (folder / "postgres_password").write_text(secrets.token_urlsafe(24))
+        network = self.client.networks.get(NETWORK)
+        self.client.containers.create(
+            POSTGRES_IMAGE,
+            ["-c", f"max_connections={self.size.max_connections}", "-c", "fsync=off", "-c", "shared_buffers=512MB"],
+            name=DATABASE,
+            labels={LABEL: ""},
+            restart_policy={"Name": "unless-stopped"},
+            volumes={str(folder): {"bind": "/run/secrets", "mode": "ro"}},
+            shm_size="256m",
+            network_mode="none",
+        )
+        # Through the network's own connect, because a fixed address belongs to an endpoint.
+        self.client.networks.get("none").disconnect(DATABASE)
+        network.connect(DATABASE, aliases=["db"], ipv4_address=DATABASE_ADDRESS)
+        self.client.containers.get(DATABASE).start()
+        wait_until("PostgreSQL accepts connections", 60, self.query, "SELECT 1")
+        self.query(f"CREATE ROLE odoo LOGIN CREATEDB PASSWORD '{ODOO_PASSWORD.replace(chr(39), chr(39) * 2)}'")
+
+    def connect(self, dbname: str = "postgres") -> t.Any:
+        connection = psycopg2.connect(
+            host=DATABASE_ADDRESS, user="postgres", password=self.admin_password, dbname=dbname, connect_timeout=5
+        )
+        connection.autocommit = True
+        return connection
+
+    def query(self, statement: str, *arguments: t.Any) -> list[tuple[t.Any, ...]]:
+        connection = self.connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, arguments or None)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def connections(self) -> int:
+        """Client connections of Odoo's role."""
+        return self.query("SELECT count(*) FROM pg_stat_activity WHERE usename = 'odoo'")[0][0]
+
+    # --- Odoo ---------------------------------------------------------------------------------------------------------
+
+    def create_tenants(self) -> None:
+        say(f"a first tenant with {MODULES} (some 30 s)")
+        command = ["odoo", "-d", TEMPLATE, "-i", MODULES, "--stop-after-init", "--without-demo=all", "--no-http"]
+        output = self.client.containers.run(
+            ODOO_IMAGE,
+            command,
+            name="pooled-lab-init",
+            labels={LABEL: ""},
+            network=NETWORK,
+            environment=self.environment(),
+            volumes={FILESTORE: {"bind": "/var/lib/odoo"}},
+            stderr=True,
+            remove=True,
+        )
+        if not self.query("SELECT 1 FROM pg_database WHERE datname = %s", TEMPLATE):
+            raise RuntimeError(f"Odoo did not create the first tenant:\n{output.decode()[-3000:]}")
+        say(f"{self.size.tenants} tenants cloned from it")
+        for tenant in self.tenants:
+            self.query(f'CREATE DATABASE "{tenant}" OWNER odoo TEMPLATE "{TEMPLATE}"')
+        self.query(f'ALTER DATABASE "{TEMPLATE}" OWNER TO postgres')
+        copies = "; ".join(f"cp -r filestore/{TEMPLATE} filestore/{tenant}" for tenant in self.tenants)
+        self.client.containers.run(
+            ODOO_IMAGE,
+            ["bash", "-ec", f"cd /var/lib/odoo; if [ -d filestore/{TEMPLATE} ]; then {copies}; fi"],
+            labels={LABEL: ""},
+            volumes={FILESTORE: {"bind": "/var/lib/odoo"}},
+            remove=True,
+        )
+
+    @staticmethod
+    def environment() -> dict[str, str]:
+        return {"HOST": "db", "PORT": "5432", "USER": "odoo", "PASSWORD": ODOO_PASSWORD}
+
+    def start_instances(self) -> None:
+        say(f"{self.size.containers} Odoo containers with {self.size.workers} workers and 2 cron workers each")
+        for odoo in self.instances:
+            self.start_instance(odoo)
+        with ThreadPoolExecutor() as pool:
+            waits = [pool.submit(wait_until, odoo.name, 120, fetch, f"{odoo.url}/web/health") for odoo in self.instances]
+        for wait in waits:
+            wait.result()
+
+    def start_instance(self, odoo: Odoo) -> None:
+        options = {
+            "data_dir": "/var/lib/odoo",
+            "proxy_mode": "True",
+            "workers": str(self.size.workers),
+            "max_cron_threads": "2",
+            "dbfilter": "^tenant[0-9]+$",
+            "limit_time_real": "120",
+        }
+        volumes = {FILESTORE: {"bind": "/var/lib/odoo"}}
+        environment: dict[str, str] = {}
+        command = ["odoo"]
+        if odoo.source == "file":
+            folder = self.directory / odoo.name
+            folder.mkdir(mode=0o755)
+            write_odoo_conf(folder / "odoo.conf", options, odoo_uid(self.client))
+            volumes[str(folder)] = {"bind": "/etc/odoo"}
+        else:
+            environment = self.environment()
+            command += [f"--{key.replace('_', '-')}={value}" for key, value in options.items() if key in ARGUMENTS]
+            command += ["--proxy-mode", "--data-dir=/var/lib/odoo"]
+        self.run(
+            ODOO_IMAGE,
+            odoo.name,
+            command=command,
+            network=NETWORK,
+            environment=environment,
+            volumes=volumes,
+            ports={"8069/tcp": ("127.0.0.1", odoo.port)},
+            stop_signal="SIGTERM",
+        )
+
+    # --- Ansible ------------------------------------------------------------------------------------------------------
+
+    def write_inventory(self) -> None:
+        """An inventory as a user would write it, for this machine; the lab keeps its files out of /etc and /var."""
+        variables = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "ansible_become": os.geteuid() != 0,
+            "pooled_odoo_postgres_host": DATABASE_ADDRESS,
+            "pooled_odoo_postgres_admin_user": "postgres",
+            "pooled_odoo_postgres_admin_password": self.admin_password,
+            "pooled_odoo_config_dir": str(self.directory / "pooler"),
+            "pooled_odoo_state_dir": str(self.directory / "state"),
+            "pooled_odoo_socket_dir": str(self.directory / "socket"),
+        }
+        inventory = {
+            "all": {
+                "children": {
+                    "odoo_hosts": {"hosts": {"localhost": {}}},
+                    "pooler_hosts": {"hosts": {"localhost": {}}},
+                },
+                "vars": variables,
+            }
+        }
+        write_private(self.inventory, yaml.safe_dump(inventory, sort_keys=False))
+
+    def targets(self) -> list[dict[str, t.Any]]:
+        """What the traffic generator needs to know."""
+        return [{"instance": odoo.name, "url": odoo.url, "source": odoo.source} for odoo in self.instances]
+
+    def playbook(self, name: str, *arguments: str, artifacts: Path | None = None, **options: t.Any) -> t.Any:
+        """Runs ``pooled.odoo.NAME`` on this lab, as a user would."""
+        command = ["ansible-playbook", f"pooled.odoo.{name}", "-i", str(self.inventory), *arguments]
+        command += ["-e", f"pooled_odoo_artifacts_dir={artifacts or self.directory / 'artifacts'}"]
+        return subprocess.run(command, check=False, **options)
+
+    def state(self) -> dict[str, t.Any]:
+        """What deploy and rollback must leave as it was: containers as Docker knows them, files, databases, roles."""
+        containers = {}
+        for odoo in self.instances:
+            attributes = self.client.containers.get(odoo.name).attrs
+            containers[odoo.name] = {
+                "id": attributes["Id"],
+                "image": attributes["Image"],
+                "config": attributes["Config"],
+                "host_config": attributes["HostConfig"],
+                "running": attributes["State"]["Running"],
+                "networks": {
+                    name: {key: network[key] for key in ("Aliases", "IPAMConfig")}
+                    for name, network in attributes["NetworkSettings"]["Networks"].items()
+                },
+            }
+        return {
+            "containers": containers,
+            "all_containers": sorted(c.name for c in self.client.containers.list(all=True)),
+            "files": file_states(self.directory, [odoo.name for odoo in self.instances]),
+            "roles": self.query("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1"),
+            "schemas": self.query("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"),
+        }
+
+    def client_addresses(self) -> list[str]:
+        """Where the connections of Odoo's role come from."""
+        rows = self.query("SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = 'odoo' ORDER BY 1")
+        return [row[0] for row in rows]
+
+
+# Options that Odoo takes on its command line; the rest goes into odoo.conf only.
+ARGUMENTS = ("workers", "max_cron_threads", "limit_time_real")
+
+
+def write_odoo_conf(path: Path, options: dict[str, str], uid: int) -> None:
+    lines = ["[options]", "; who serves this company's ERP", "db_host = db", "db_port = 5432", "db_user = odoo"]
+    lines += [f"db_password = {ODOO_PASSWORD}", "", "# sizes"]
+    lines += [f"{key} = {value}" for key, value in options.items()]
+    write_private(path, "\n".join(lines) + "\n")
+    os.chown(path, uid, uid)
+
+
+def odoo_uid(client: t.Any) -> int:
+    return int(client.containers.run(ODOO_IMAGE, ["id", "-u"], labels={LABEL: ""}, remove=True))
+
+
+def write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(text)
+
+
+def file_states(directory: Path, folders: list[str]) -> dict[str, t.Any]:
+    found = {}
+    for folder in folders:
+        for path in sorted((directory / folder).glob("**/*")):
+            status = path.stat()
+            found[str(path.relative_to(directory))] = [
+                status.st_mode,
+                status.st_uid,
+                status.st_gid,
+                path.read_bytes().hex() if path.is_file() else None,
+            ]
+    return found
+
+
+def fetch(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=5) as response:
+        return response.status
+
+
+def wait_until(what: str, seconds: float, function: t.Callable[..., t.Any], *arguments: t.Any) -> t.Any:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return function(*arguments)
+        except (OSError, psycopg2.Error, socket.timeout, json.JSONDecodeError) as error:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not within {seconds:g} s: {what} ({error})") from error
+            time.sleep(0.5)

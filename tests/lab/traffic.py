@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bounded traffic on a lab, for locust: users who log in, open pages, search, call the RPC API and post chat messages.
+
+    locust -f tests/lab/traffic.py --headless --users 16 --run-time 10m
+
+Reads ``LAB_TARGETS`` (JSON: targets, tenants), writes every request as a line of JSON to ``LAB_REQUESTS``:
+``{"t": begin, epoch seconds, "ms": duration, "name", "instance", "source", "tenant", "error": null or text}``.
+Only addresses of this machine are accepted as targets.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import time
+import typing as t
+from urllib.parse import urlsplit
+
+from locust import FastHttpUser, between, events, task
+
+with open(os.environ["LAB_TARGETS"]) as _handle:
+    LAB = json.load(_handle)
+for _target in LAB["targets"]:
+    assert urlsplit(_target["url"]).hostname == "127.0.0.1", "traffic goes to this machine only"
+
+_TURNS = itertools.count()
+_RECORD = open(os.environ["LAB_REQUESTS"], "a", buffering=1)  # noqa: SIM115 - open as long as locust runs
+
+
+@events.request.add_listener
+def record(
+    name: str,
+    response_time: float,
+    exception: BaseException | None,
+    context: dict[str, t.Any],
+    start_time: float | None = None,
+    **_rest: t.Any,
+) -> None:
+    began = start_time if start_time is not None else time.time() - response_time / 1000
+    line = {"t": began, "ms": round(response_time, 1), "name": name, **context, "error": exception and str(exception)}
+    _RECORD.write(json.dumps(line) + "\n")
+
+
+class Employee(FastHttpUser):
+    """Stays on one instance, as behind a load balancer with sticky sessions, and works for one tenant after the other."""
+
+    wait_time = between(0.1, 0.5)
+    host = LAB["targets"][0]["url"]
+    # Longer than anything that Odoo would let a request take before it kills the worker is a failure to us.
+    connection_timeout = 60.0
+    network_timeout = 60.0
+    max_retries = 0
+    max_redirects = 5
+
+    def on_start(self) -> None:
+        turn = next(_TURNS)
+        self.target = LAB["targets"][turn % len(LAB["targets"])]
+        self.tenants = itertools.cycle(random.sample(LAB["tenants"], len(LAB["tenants"])))
+        self.log_in()
+
+    def context(self) -> dict[str, t.Any]:
+        return {
+            "instance": self.target["instance"],
+            "source": self.target["source"],
+            "tenant": getattr(self, "tenant", ""),
+        }
+
+    def log_in(self) -> None:
+        self.client.cookiejar.clear()
+        self.tenant = next(self.tenants)
+        self.left = random.randint(8, 16)
+        self.channel: int | None = None
+        answer = self.call(
+            "/web/session/authenticate", "log in", {"db": self.tenant, "login": "admin", "password": "admin"}
+        )
+        self.uid = answer and answer.get("uid")
+        if self.uid:
+            found = self.call_kw("discuss.channel", "search", [[["channel_type", "=", "channel"]]], {"limit": 1})
+            self.channel = found[0] if found else None
+
+    def call(self, path: str, name: str, params: dict[str, t.Any]) -> t.Any:
+        """A JSON-RPC call. Odoo answers errors with status 200, so the body decides."""
+        with self.client.post(
+            self.target["url"] + path,
+            json={"jsonrpc": "2.0", "method": "call", "id": 1, "params": params},
+            name=name,
+            catch_response=True,
+            context=self.context(),
+        ) as response:
+            try:
+                body = response.json() if response.status_code == 200 else {}
+            except ValueError:
+                body = {}
+            if response.status_code != 200:
+                response.failure(f"HTTP {response.status_code} {response.error or ''}".strip())
+            elif "error" in body:
+                response.failure(str(body["error"].get("data", {}).get("message") or body["error"])[:500])
+            elif "result" not in body and "id" not in body:
+                response.failure("no JSON-RPC answer")
+            return body.get("result")
+
+    def call_kw(self, model: str, method: str, args: list[t.Any], kwargs: dict[str, t.Any]) -> t.Any:
+        params = {"model": model, "method": method, "args": args, "kwargs": kwargs}
+        return self.call(f"/web/dataset/call_kw/{model}/{method}", f"{model}.{method}", params)
+
+    def turn(self) -> bool:
+        """Whether there is a session; every now and then the employee logs in to the next tenant instead."""
+        self.left -= 1
+        if self.left < 0 or not self.uid:
+            self.log_in()
+            return False
+        return True
+
+    @task(3)
+    def open_page(self) -> None:
+        if self.turn():
+            self.client.get(self.target["url"] + "/odoo", name="page", context=self.context())
+
+    @task(5)
+    def search_partners(self) -> None:
+        if self.turn():
+            specification = {"display_name": {}, "email": {}, "write_date": {}}
+            self.call_kw(
+                "res.partner", "web_search_read", [], {"domain": [], "specification": specification, "limit": 40}
+            )
+
+    @task(2)
+    def post_chat_message(self) -> None:
+        if self.turn() and self.channel:
+            words = {
+                "body": f"message {random.random()}",
+                "message_type": "comment",
+                "subtype_xmlid": "mail.mt_comment",
+            }
+            self.call_kw("discuss.channel", "message_post", [[self.channel]], words)
+
+    @task(1)
+    def call_rpc_api(self) -> None:
+        if self.turn():
+            arguments = [self.tenant, self.uid, "admin", "res.partner", "search_count", [[]]]
+            self.call("/jsonrpc", "rpc", {"service": "object", "method": "execute_kw", "args": arguments})
