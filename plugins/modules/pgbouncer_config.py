@@ -236,6 +236,12 @@ options:
       - Most server connections that the pools together may open, usually what PostgreSQL has left for them.
       - When given, a configuration that could open more, or that has no bound at all, is refused.
     type: int
+  fixes_backported:
+    description:
+      - The PgBouncer package carries newer security fixes under its older version, as Debian's does, so do not warn of
+        the vulnerabilities that upstream fixed after O(version).
+    type: bool
+    default: false
   owner:
     description:
       - Owner of the files, as a name or a number. By default the directory's owner.
@@ -412,6 +418,7 @@ def argument_spec() -> dict[str, t.Any]:
             },
         },
         "server_connection_limit": {"type": "int"},
+        "fixes_backported": {"type": "bool", "default": False},
         "owner": {"type": "str"},
         "group": {"type": "str"},
     }
@@ -458,7 +465,8 @@ def plan(params: dict[str, t.Any]) -> tuple[dict[str, str], dict[str, t.Any], li
         version = parse_version(params["version"])
         after = pgbouncer.build(params, version)
         wanted = pgbouncer.render(after, HEADING)
-        warnings += pgbouncer.security_warnings(version)
+        if not params["fixes_backported"]:
+            warnings += pgbouncer.security_warnings(version)
         result["server_connection_bound"] = pgbouncer.server_connection_bound(after)[0]
     else:
         after = pgbouncer.parse({})
