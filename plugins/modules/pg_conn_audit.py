@@ -74,7 +74,7 @@ options:
     default: 0.8
   min_load_ratio:
     description:
-      - Lowest load that may be compared, as a share of the baseline's transactions, and of its rows, per second.
+      - Lowest load that may be compared, as a share of the baseline's transactions, and of its written rows, per second.
     type: float
     default: 0.5
   enforce:
@@ -171,7 +171,7 @@ audit:
       type: dict
       returned: success
     load:
-      description: Transactions and rows per second, over all databases.
+      description: Transactions, written and read rows per second, over all databases.
       type: dict
       returned: success
 verdict:
@@ -248,10 +248,25 @@ SELECT (SELECT system_identifier FROM pg_control_system())::text AS system_ident
 
 LOAD = """
 SELECT sum(xact_commit + xact_rollback)::bigint,
-       sum(tup_fetched + tup_inserted + tup_updated + tup_deleted)::bigint,
+       sum(tup_inserted + tup_updated + tup_deleted)::bigint,
+       sum(tup_fetched)::bigint,
        clock_timestamp()
 FROM pg_stat_database
 """
+
+
+class Counters(t.NamedTuple):
+    """PostgreSQL's running totals over all databases at one moment."""
+
+    transactions: int
+    written: int
+    read: int
+    at: datetime
+
+
+def rate(difference: int, seconds: float) -> float:
+    """Per second; a reset of the statistics in between counts as nothing."""
+    return round(max(0, difference) / seconds, 2)
 
 
 def check(params: dict[str, t.Any]) -> None:
@@ -311,10 +326,10 @@ def measure(connection: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
             f"role {params['login_user']} may not see other roles' connections; GRANT pg_monitor TO it,"
             " or set totals_only=true to go on with numbers by database and role"
         )
-    first = query(connection, LOAD, {})[0]
+    first = Counters(*query(connection, LOAD, {})[0])
     samples = take_samples(connection, scope, params["duration"], params["interval"])
-    last = query(connection, LOAD, {})[0]
-    seconds = (last[2] - first[2]).total_seconds()
+    last = Counters(*query(connection, LOAD, {})[0])
+    seconds = (last.at - first.at).total_seconds()
     summary = _activity.summarise(samples)
     limits = {key: cluster[key] for key in ("max_connections", "reserved")}
     limits["headroom"] = limits["max_connections"] - limits["reserved"] - summary["connections"]["peak"]
@@ -322,8 +337,8 @@ def measure(connection: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         "schema": _activity.SCHEMA,
         "created_at": now(),
         "window": {
-            "started_at": utc(first[2]),
-            "ended_at": utc(last[2]),
+            "started_at": utc(first.at),
+            "ended_at": utc(last.at),
             "duration_s": params["duration"],
             "interval_s": params["interval"],
             "samples": len(samples),
@@ -336,8 +351,9 @@ def measure(connection: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         "limits": limits,
         "load": {
             # Our own statements are transactions too.
-            "transactions_per_second": round(max(0, last[0] - first[0] - len(samples)) / seconds, 2),
-            "rows_per_second": round(max(0, last[1] - first[1]) / seconds, 2),
+            "transactions_per_second": rate(last.transactions - first.transactions - len(samples), seconds),
+            "rows_written_per_second": rate(last.written - first.written, seconds),
+            "rows_read_per_second": rate(last.read - first.read, seconds),
         },
     }
 

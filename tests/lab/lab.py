@@ -32,6 +32,7 @@ NETWORK = "pooled-lab"
 SUBNET = "172.29.77.0/24"
 DATABASE_ADDRESS = "172.29.77.10"
 DATABASE = "pooled-lab-db"
+POOLER = "pooled-lab-pgbouncer"
 FILESTORE = "pooled-lab-filestore"
 TEMPLATE = "tenant_template"
 MODULES = "base,web,bus,mail"
@@ -56,8 +57,8 @@ class Size(t.NamedTuple):
 
 
 SIZES = {
-    "small": Size(containers=2, workers=2, tenants=8, users=6, max_connections=100),
-    "demo": Size(containers=4, workers=4, tenants=16, users=16, max_connections=400),
+    "small": Size(containers=2, workers=2, tenants=6, users=6, max_connections=100),
+    "demo": Size(containers=4, workers=4, tenants=14, users=12, max_connections=400),
     "seed": Size(containers=8, workers=4, tenants=16, users=24, max_connections=800),
 }
 
@@ -136,11 +137,15 @@ class Lab:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def remove_images(self) -> None:
-        for image in (ODOO_IMAGE, POSTGRES_IMAGE):
+        # Without force: an image that some other container uses stays.
+        poolers = [tag for image in self.client.images.list("pooled-odoo-pgbouncer") for tag in image.tags]
+        for image in (ODOO_IMAGE, POSTGRES_IMAGE, *poolers):
             try:
-                self.client.images.remove(image, force=True)
+                self.client.images.remove(image)
             except docker.errors.ImageNotFound:
                 continue
+            except docker.errors.APIError as error:
+                say(f"{image} stays: {error.explanation}")
 
     def build_images(self) -> None:
         for image, folder, note in (
@@ -222,6 +227,7 @@ class Lab:
         )
         if not self.query("SELECT 1 FROM pg_database WHERE datname = %s", TEMPLATE):
             raise RuntimeError(f"Odoo did not create the first tenant:\n{output.decode()[-3000:]}")
+        self.create_users()
         say(f"{self.size.tenants} tenants cloned from it")
         for tenant in self.tenants:
             self.query(f'CREATE DATABASE "{tenant}" OWNER odoo TEMPLATE "{TEMPLATE}"')
@@ -235,6 +241,26 @@ class Lab:
             remove=True,
         )
 
+    def create_users(self) -> None:
+        """An account for each user of the traffic. Odoo writes to the account at a log-in and does not retry, so two
+        people who log in as one at the same moment fail with or without a pooler."""
+        script = (
+            f"names = ['user%02d' % number for number in range({self.size.users})]\n"
+            "env['res.users'].create([{'name': name, 'login': name, 'password': name} for name in names])\n"
+            "env.cr.commit()\n"
+        )
+        login = '--db_host "$HOST" --db_user "$USER" --db_password "$PASSWORD"'
+        shell = f"odoo shell -d {TEMPLATE} --no-http --log-level=error {login} <<'END'\n{script}END\n"
+        self.client.containers.run(
+            ODOO_IMAGE,
+            ["bash", "-c", shell],
+            labels={LABEL: ""},
+            network=NETWORK,
+            environment=self.environment(),
+            volumes={FILESTORE: {"bind": "/var/lib/odoo"}},
+            remove=True,
+        )
+
     @staticmethod
     def environment() -> dict[str, str]:
         return {"HOST": "db", "PORT": "5432", "USER": "odoo", "PASSWORD": ODOO_PASSWORD}
@@ -244,7 +270,9 @@ class Lab:
         for odoo in self.instances:
             self.start_instance(odoo)
         with ThreadPoolExecutor() as pool:
-            waits = [pool.submit(wait_until, odoo.name, 120, fetch, f"{odoo.url}/web/health") for odoo in self.instances]
+            waits = [
+                pool.submit(wait_until, odoo.name, 120, fetch, f"{odoo.url}/web/health") for odoo in self.instances
+            ]
         for wait in waits:
             wait.result()
 
@@ -291,6 +319,7 @@ class Lab:
             "pooled_odoo_postgres_host": DATABASE_ADDRESS,
             "pooled_odoo_postgres_admin_user": "postgres",
             "pooled_odoo_postgres_admin_password": self.admin_password,
+            "pooled_odoo_pooler_name": POOLER,
             "pooled_odoo_config_dir": str(self.directory / "pooler"),
             "pooled_odoo_state_dir": str(self.directory / "state"),
             "pooled_odoo_socket_dir": str(self.directory / "socket"),

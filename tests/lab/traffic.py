@@ -46,8 +46,17 @@ def record(
     _RECORD.write(json.dumps(line) + "\n")
 
 
+class Session(t.NamedTuple):
+    """A log-in on one tenant; ``channel`` is a chat channel there."""
+
+    cookie: str
+    uid: int
+    channel: int | None
+
+
 class Employee(FastHttpUser):
-    """Stays on one instance, as behind a load balancer with sticky sessions, and works for one tenant after the other."""
+    """Stays on one instance, as behind a load balancer with sticky sessions, and works for one tenant after the other,
+    in the session that was opened there once."""
 
     wait_time = between(0.1, 0.5)
     host = LAB["targets"][0]["url"]
@@ -59,29 +68,37 @@ class Employee(FastHttpUser):
 
     def on_start(self) -> None:
         turn = next(_TURNS)
+        self.login = f"user{turn:02d}"
         self.target = LAB["targets"][turn % len(LAB["targets"])]
         self.tenants = itertools.cycle(random.sample(LAB["tenants"], len(LAB["tenants"])))
-        self.log_in()
+        self.sessions: dict[str, Session] = {}
+        self.change_tenant()
 
     def context(self) -> dict[str, t.Any]:
-        return {
-            "instance": self.target["instance"],
-            "source": self.target["source"],
-            "tenant": getattr(self, "tenant", ""),
-        }
+        return {"instance": self.target["instance"], "source": self.target["source"], "tenant": self.tenant}
+
+    def change_tenant(self) -> None:
+        self.tenant = next(self.tenants)
+        self.left = random.randint(2, 5)
+        if self.tenant not in self.sessions:
+            self.log_in()
 
     def log_in(self) -> None:
         self.client.cookiejar.clear()
-        self.tenant = next(self.tenants)
-        self.left = random.randint(8, 16)
-        self.channel: int | None = None
         answer = self.call(
-            "/web/session/authenticate", "log in", {"db": self.tenant, "login": "admin", "password": "admin"}
+            "/web/session/authenticate", "log in", {"db": self.tenant, "login": self.login, "password": self.login}
         )
-        self.uid = answer and answer.get("uid")
-        if self.uid:
+        cookies = {cookie.name: cookie.value for cookie in self.client.cookiejar}
+        self.client.cookiejar.clear()
+        if answer and answer.get("uid") and "session_id" in cookies:
+            self.sessions[self.tenant] = Session(cookies["session_id"], answer["uid"], None)
             found = self.call_kw("discuss.channel", "search", [[["channel_type", "=", "channel"]]], {"limit": 1})
-            self.channel = found[0] if found else None
+            self.sessions[self.tenant] = self.sessions[self.tenant]._replace(channel=found[0] if found else None)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        session = self.sessions.get(self.tenant)
+        return {"Cookie": f"session_id={session.cookie}"} if session else {}
 
     def call(self, path: str, name: str, params: dict[str, t.Any]) -> t.Any:
         """A JSON-RPC call. Odoo answers errors with status 200, so the body decides."""
@@ -89,6 +106,7 @@ class Employee(FastHttpUser):
             self.target["url"] + path,
             json={"jsonrpc": "2.0", "method": "call", "id": 1, "params": params},
             name=name,
+            headers=self.headers,
             catch_response=True,
             context=self.context(),
         ) as response:
@@ -108,22 +126,21 @@ class Employee(FastHttpUser):
         params = {"model": model, "method": method, "args": args, "kwargs": kwargs}
         return self.call(f"/web/dataset/call_kw/{model}/{method}", f"{model}.{method}", params)
 
-    def turn(self) -> bool:
-        """Whether there is a session; every now and then the employee logs in to the next tenant instead."""
+    def session(self) -> Session | None:
+        """The session of this turn; every now and then the employee goes on to the next tenant."""
         self.left -= 1
-        if self.left < 0 or not self.uid:
-            self.log_in()
-            return False
-        return True
+        if self.left < 0 or self.tenant not in self.sessions:
+            self.change_tenant()
+        return self.sessions.get(self.tenant)
 
     @task(3)
     def open_page(self) -> None:
-        if self.turn():
-            self.client.get(self.target["url"] + "/odoo", name="page", context=self.context())
+        if self.session():
+            self.client.get(self.target["url"] + "/odoo", name="page", headers=self.headers, context=self.context())
 
     @task(5)
     def search_partners(self) -> None:
-        if self.turn():
+        if self.session():
             specification = {"display_name": {}, "email": {}, "write_date": {}}
             self.call_kw(
                 "res.partner", "web_search_read", [], {"domain": [], "specification": specification, "limit": 40}
@@ -131,16 +148,18 @@ class Employee(FastHttpUser):
 
     @task(2)
     def post_chat_message(self) -> None:
-        if self.turn() and self.channel:
+        session = self.session()
+        if session and session.channel:
             words = {
                 "body": f"message {random.random()}",
                 "message_type": "comment",
                 "subtype_xmlid": "mail.mt_comment",
             }
-            self.call_kw("discuss.channel", "message_post", [[self.channel]], words)
+            self.call_kw("discuss.channel", "message_post", [[session.channel]], words)
 
     @task(1)
     def call_rpc_api(self) -> None:
-        if self.turn():
-            arguments = [self.tenant, self.uid, "admin", "res.partner", "search_count", [[]]]
+        session = self.session()
+        if session:
+            arguments = [self.tenant, session.uid, self.login, "res.partner", "search_count", [[]]]
             self.call("/jsonrpc", "rpc", {"service": "object", "method": "execute_kw", "args": arguments})

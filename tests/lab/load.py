@@ -1,0 +1,104 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Starts and stops the traffic on a lab, and counts what became of its requests."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import typing as t
+from datetime import datetime
+from pathlib import Path
+
+from tests.lab.lab import Lab
+
+# Whatever happens to the one who started it, the traffic ends by itself.
+LONGEST_SECONDS = 3600
+
+
+class Traffic:
+    """locust against a lab, as a process of its own; its requests are in ``requests.jsonl`` of *folder*."""
+
+    def __init__(self, lab: Lab, folder: Path, users: int | None = None, seconds: int = LONGEST_SECONDS) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.requests = folder / "requests.jsonl"
+        self.requests.unlink(missing_ok=True)
+        targets = folder / "targets.json"
+        targets.write_text(json.dumps({"targets": lab.targets(), "tenants": lab.tenants}))
+        command = ["locust", "-f", str(Path(__file__).with_name("traffic.py")), "--headless", "--only-summary"]
+        command += ["--users", str(users or lab.size.users), "--spawn-rate", "4", "--run-time", f"{seconds}s"]
+        self.log = (folder / "locust.log").open("w")
+        self.process = subprocess.Popen(
+            command,
+            env={**os.environ, "LAB_TARGETS": str(targets), "LAB_REQUESTS": str(self.requests)},
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.log.close()
+
+    def records(self) -> list[dict[str, t.Any]]:
+        with self.requests.open() as handle:
+            return [json.loads(line) for line in handle if line.endswith("\n")]
+
+
+def moment(text: str) -> float:
+    """ISO 8601 as seconds since the epoch."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def between(records: list[dict[str, t.Any]], begin: float, end: float) -> list[dict[str, t.Any]]:
+    return [record for record in records if begin <= record["t"] < end]
+
+
+def figures(records: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """``total``, ``failed``, ``p50_ms`` and ``p95_ms`` of requests; the percentiles are null without any."""
+    times = sorted(record["ms"] for record in records)
+    return {
+        "total": len(records),
+        "failed": sum(record["error"] is not None for record in records),
+        "p50_ms": _percentile(times, 50),
+        "p95_ms": _percentile(times, 95),
+    }
+
+
+def _percentile(times: list[float], rank: int) -> float | None:
+    return times[max(0, math.ceil(rank / 100 * len(times)) - 1)] if times else None
+
+
+def phases(records: list[dict[str, t.Any]], artifacts: Path) -> dict[str, list[dict[str, t.Any]]]:
+    """The requests of a deployment: ``before`` (from the first measurement on), ``during`` (from the first move until the
+    second measurement begins) and ``after`` (the second measurement)."""
+    documents = {
+        name: json.loads((artifacts / f"{name}.json").read_text()) for name in ("baseline", "cutover", "current")
+    }
+    moments = [
+        moment(documents["baseline"]["window"]["started_at"]),
+        moment(documents["cutover"]["started_at"]),
+        moment(documents["current"]["window"]["started_at"]),
+        moment(documents["current"]["window"]["ended_at"]),
+    ]
+    names = ("before", "during", "after")
+    return {name: between(records, *moments[index : index + 2]) for index, name in enumerate(names)}
+
+
+def errors(records: list[dict[str, t.Any]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for record in records:
+        if record["error"]:
+            key = f"{record['instance']} {record['name']}: {record['error'][:120]}"
+            counts[key] = counts.get(key, 0) + 1
+    return counts
