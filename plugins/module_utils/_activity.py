@@ -104,7 +104,7 @@ def check_document(document: t.Any, option: str) -> dict[str, t.Any]:
         found = document.get("schema") if isinstance(document, dict) else type(document).__name__
         raise PooledError(f"is not an audit of this version (schema {SCHEMA}, found {found}); audit again", option)
     wanted = {
-        "window": ("duration_s",),
+        "window": ("duration_s", "interval_s", "samples"),
         "cluster": ("system_identifier",),
         "scope": ("roles", "databases", "totals_only"),
         "connections": METRICS,
@@ -114,7 +114,7 @@ def check_document(document: t.Any, option: str) -> dict[str, t.Any]:
         for key in keys:
             if not isinstance(document.get(section), dict) or key not in document[section]:
                 raise PooledError(f"the audit is damaged, {section}.{key} is missing; audit again", option)
-    for section in ("connections", "load"):
+    for section in ("connections", "load", "window"):
         for key in wanted[section]:
             if not isinstance(document[section][key], (int, float)):
                 raise PooledError(f"the audit is damaged, {section}.{key} is not a number; audit again", option)
@@ -139,7 +139,8 @@ def compare(
     reduction = None
     if before > 0:
         # Towards zero, to two digits: 70.996 must not pass as 71.
-        reduction = math.floor((before - after) / before * 10000) / 100
+        # (The small addend undoes what binary fractions lose: 100 to 31 is 69, not 68.99.)
+        reduction = math.floor((before - after) * 10000 / before + 1e-6) / 100
     else:
         reasons.append("the baseline saw no connection at all, so nothing can be reduced; audit while users work")
     if reasons or reduction is None:
@@ -181,6 +182,12 @@ def _reasons_against(
         reasons.append(
             f"this window of {windows[1]:g} s is too short beside the baseline's {windows[0]:g} s to see a like peak;"
             f" set duration to at least {math.ceil(windows[0] * min_window_ratio)}"
+        )
+    samples = [audit["window"]["samples"] for audit in (baseline, current)]
+    if samples[1] < samples[0] * min_window_ratio:
+        reasons.append(
+            f"{samples[1]} samples are too few beside the baseline's {samples[0]} to see a like peak; use its interval of"
+            f" {baseline['window']['interval_s']:g} s"
         )
     for key, what in LOADS:
         loads = [audit["load"][key] for audit in (baseline, current)]

@@ -17,6 +17,9 @@ from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledE
 Row = t.Dict[str, t.Any]
 
 # Columns that hold names, which may well consist of digits.
+# Read-only keys whose running value is no setting.
+_DERIVED = frozenset({"conffile", "job_name", "service_name", "user"})
+
 _TEXT_COLUMNS = frozenset({"name", "database", "user", "host", "addr", "local_addr", "application_name", "force_user"})
 
 
@@ -53,8 +56,15 @@ def typed_config(rows: t.Sequence[Row]) -> dict[str, Row]:
 
 
 def unapplied(wanted: t.Mapping[str, str], config: t.Mapping[str, Row]) -> list[str]:
-    """The keys of ``[pgbouncer]`` whose running value is not the wanted one."""
-    return sorted(key for key, value in wanted.items() if key in config and not _same(value, config[key]["value"]))
+    """The keys of ``[pgbouncer]`` whose running value is not the wanted one, among them those that only a restart brings
+    back to their default."""
+    different = {key for key, value in wanted.items() if key in config and not _same(value, config[key]["value"])}
+    different |= {
+        key
+        for key, row in config.items()
+        if key not in wanted and not row["changeable"] and not _same(row["default"] or "", row["value"])
+    }
+    return sorted(different - _DERIVED)
 
 
 def _same(wanted: str, running: str | None) -> bool:
@@ -65,11 +75,11 @@ def _same(wanted: str, running: str | None) -> bool:
         return wanted.strip() == running.strip()
 
 
-def is_paused(databases: t.Sequence[Row], database: str | None) -> bool:
-    """Whether PAUSE is in force, for *database* or, with None, for everything. Reads typed ``SHOW DATABASES`` rows."""
-    rows = [row for row in databases if row["name"] != "pgbouncer" and database in (None, row["name"])]
-    return bool(rows) and all(row["paused"] for row in rows)
+def is_paused(state: t.Sequence[Row]) -> bool:
+    """Whether a PAUSE of everything is in force, by ``SHOW STATE``."""
+    return any(row.get("key") == "paused" and row.get("value") == "yes" for row in state)
 
 
-def any_paused(databases: t.Sequence[Row], database: str | None) -> bool:
-    return any(row["paused"] for row in databases if database in (None, row["name"]))
+def paused_databases(databases: t.Sequence[Row]) -> list[str]:
+    """The databases that are paused one by one, by typed rows of ``SHOW DATABASES``."""
+    return [row["name"] for row in databases if row["paused"]]

@@ -36,6 +36,7 @@ def command(inspection: Inspection) -> tuple[str, ...]:
 
 def host_mount(inspection: Inspection, path: str) -> Mount | None:
     """The place on the host of *path* in the container, or None where it lies in the image."""
+    path = posixpath.normpath(path)
     best = None
     for mount in inspection.get("Mounts") or []:
         destination = posixpath.normpath(mount["Destination"])
@@ -80,6 +81,13 @@ def manager(inspection: Inspection) -> str | None:
     if labels.get("com.docker.swarm.service.name"):
         return f"Swarm service {labels['com.docker.swarm.service.name']}"
     return None
+
+
+def stays_inside(inspection: Inspection, mount: Mount, path: str) -> bool:
+    """Whether *path*, the resolved place of *mount*, still lies in what is mounted. A link inside the container's
+    directory could lead anywhere on the host."""
+    roots = [m["Source"] for m in inspection.get("Mounts") or [] if m["Type"] in ("bind", "volume")]
+    return any(path == root or path.startswith(root.rstrip("/") + "/") for root in roots)
 
 
 def can_overlap(inspection: Inspection) -> bool:
@@ -140,13 +148,23 @@ def _with_arguments(words: t.Sequence[str] | None, arguments: t.Mapping[str, str
 
 
 def _anonymous_volumes(inspection: Inspection, host: t.Mapping[str, t.Any]) -> list[str]:
-    """Volumes that Docker made for the image's VOLUME lines: a new container would get new, empty ones."""
-    named = {bind.split(":")[1] for bind in host.get("Binds") or []}
-    named |= {mount.get("Target") for mount in host.get("Mounts") or []}
-    return [
-        f"{mount['Name']}:{mount['Destination']}"
+    """Volumes that Docker made without being given a name (VOLUME in the image, a mount without a source) and those that
+    come from another container: a new container would get new, empty ones. Names them in *host*'s mounts in place."""
+    named = {posixpath.normpath(bind.split(":")[1]) for bind in host.get("Binds") or []}
+    volumes = {
+        posixpath.normpath(mount["Destination"]): mount
         for mount in inspection.get("Mounts") or []
-        if mount["Type"] == "volume" and mount["Destination"] not in named
+        if mount["Type"] == "volume"
+    }
+    for asked in host.get("Mounts") or []:
+        target = posixpath.normpath(asked["Target"])
+        named.add(target)
+        if asked.get("Type") == "volume" and not asked.get("Source") and target in volumes:
+            asked["Source"] = volumes[target]["Name"]
+    return [
+        f"{mount['Name']}:{target}{'' if mount.get('RW', True) else ':ro'}"
+        for target, mount in volumes.items()
+        if target not in named
     ]
 
 

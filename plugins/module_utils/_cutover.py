@@ -13,6 +13,7 @@ the new address. It holds odoo.conf and the container's environment, so it is as
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
@@ -35,6 +36,22 @@ def path_of(state_dir: str, name: str) -> str:
     return os.path.join(state_dir, f"{name}.json")
 
 
+def lock(state_dir: str, name: str) -> t.Any:
+    """Keeps other runs off this instance until the process ends; a crash leaves no lock behind.
+
+    Raises PooledError when another run has it.
+    """
+    path = path_of(state_dir, name)[: -len(".json")] + ".lock"
+    _make_private(state_dir)
+    handle = open(path, "a")  # noqa: SIM115 - open is what holds the lock
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise PooledError(f"another run is moving {name} right now; wait until it is through") from None
+    return handle
+
+
 def load(state_dir: str, name: str) -> Record | None:
     """The record of *name*, or None. Raises PooledError where it is damaged."""
     path = path_of(state_dir, name)
@@ -51,12 +68,26 @@ def load(state_dir: str, name: str) -> Record | None:
     return record
 
 
-def save(state_dir: str, record: Record) -> str:
-    """Writes the record, private to its owner; its path, the rollback token."""
+def interrupted(state_dir: str) -> list[str]:
+    """The instances whose move was begun and never seen to end."""
+    try:
+        names = [entry[: -len(".json")] for entry in os.listdir(state_dir) if entry.endswith(".json")]
+    except FileNotFoundError:
+        return []
+    records = [load(state_dir, name) for name in sorted(names)]
+    return [record["name"] for record in records if record and record["phase"] == STARTED]
+
+
+def _make_private(state_dir: str) -> None:
     try:
         os.makedirs(state_dir, mode=0o700, exist_ok=True)
     except OSError as error:
         raise PooledError(f"cannot create {state_dir}: {error.strerror}", "state_dir") from error
+
+
+def save(state_dir: str, record: Record) -> str:
+    """Writes the record, private to its owner; its path, the rollback token."""
+    _make_private(state_dir)
     path = path_of(state_dir, record["name"])
     content = json.dumps(record, indent=1, sort_keys=True) + "\n"
     _files.replace(path, content.encode(), _files.Attributes(os.geteuid(), os.getegid(), 0o600))

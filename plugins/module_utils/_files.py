@@ -33,13 +33,17 @@ def attributes_of(path: str) -> Attributes:
 def read(path: str) -> bytes | None:
     """The file's bytes, or None where there is none. A link is refused: following it could leave the directory."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        # Without waiting: a pipe that somebody put there would otherwise never open.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
     except OSError as error:
         if os.path.islink(path):
             raise PooledError(f"{path} is a symbolic link; put a plain file there or remove it") from error
         raise PooledError(f"cannot read {path}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise PooledError(f"{path} is not a plain file; put one there or remove it")
     with os.fdopen(descriptor, "rb") as handle:
         return handle.read()
 
@@ -53,7 +57,7 @@ def replace_all(contents: t.Mapping[str, bytes], attributes: Attributes) -> None
     """Writes every file beside its place, then renames them over what was there, in the order given.
 
     All of the writing, and so all that can fill a disk, is done before the first rename. A file is private from its
-    first byte on. Raises PooledError, with the old files in place, when the disk is full or the place not writable.
+    first byte on. Raises PooledError when the disk is full or the place not writable; then the old files are in place.
     """
     staged: dict[str, str] = {}
     try:
@@ -64,7 +68,9 @@ def replace_all(contents: t.Mapping[str, bytes], attributes: Attributes) -> None
         for directory in {os.path.dirname(path) or "." for path in contents}:
             _sync_directory(directory)
     except OSError as error:
-        raise PooledError(f"cannot write {error.filename or path}: {error.strerror}; nothing was replaced") from error
+        done = len(contents) - len(staged) if len(staged) < len(contents) and staged else 0
+        outcome = f"{done} of {len(contents)} files were replaced, run it again" if done else "nothing was replaced"
+        raise PooledError(f"cannot write {path}: {error.strerror}; {outcome}") from error
     finally:
         for temporary in staged.values():
             os.unlink(temporary)
@@ -92,7 +98,8 @@ def overwrite(path: str, content: bytes) -> None:
     file would never reach it. Not atomic; callers keep a copy of what was there.
     """
     try:
-        with open(path, "r+b") as handle:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "r+b") as handle:
             handle.write(content)
             handle.truncate()
             handle.flush()

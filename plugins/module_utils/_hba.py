@@ -74,6 +74,20 @@ def render(lines: t.Sequence[str]) -> str:
 
 
 def parse(text: str) -> list[str]:
-    """The rules of a file, white space folded, comments dropped."""
-    rules = (" ".join(line.split("#")[0].split()) for line in text.split("\n"))
+    """The rules of a file, white space folded and comments dropped, except inside quotes."""
+    rules = (" ".join(re.findall(r'(?:"[^"]*"|[^\s"#])+', _without_comment(line))) for line in text.split("\n"))
     return [rule for rule in rules if rule]
+
+
+def fields(rule: str) -> tuple[t.Any, ...]:
+    """A rule as ``(type, [databases], [users], …, method)``."""
+    kind, database, user, *rest = re.findall(r'(?:"[^"]*"|[^\s"])+', rule)
+    return (kind, _names(database), _names(user), *rest)
+
+
+def _names(field: str) -> list[str]:
+    return [name.strip('"') for name in re.findall(r'"[^"]*"|[^,"]+', field)]
+
+
+def _without_comment(line: str) -> str:
+    return (re.match(r'(?:"[^"]*"|[^"#])*', line) or [""])[0]

@@ -89,7 +89,8 @@ def _split_line(line: str, number: int) -> tuple[str, str]:
     plain = re.match(r"([^\s=\"]+)\s*=\s*(.*)", line)
     if plain:
         return plain.group(1), plain.group(2)
-    raise PooledError(f"line {number}: {line!r} is not of the form key = value")
+    # Without the line itself: it may hold a password.
+    raise PooledError(f"line {number} is not of the form key = value")
 
 
 def parse_connect_string(text: str, number: int = 1) -> dict[str, str]:
@@ -100,9 +101,7 @@ def parse_connect_string(text: str, number: int = 1) -> dict[str, str]:
     while text[position:].strip():
         match = token.match(text, position)
         if not match:
-            raise PooledError(
-                f"line {number}: cannot read the connection string from {text[position:].strip()[:20]!r} on"
-            )
+            raise PooledError(f"line {number}: cannot read the connection string behind its character {position}")
         quoted = match.group(2)
         values[match.group(1)] = quoted.replace("''", "'") if quoted is not None else match.group(3)
         position = match.end()

@@ -30,6 +30,11 @@ MISSING_PSYCOPG2 = (
     "Ansible uses there, or let the collection's playbooks do it with pooled_odoo_install_requirements=true"
 )
 
+
+class TimedOut(PooledError):
+    """Something took longer than it was allowed to."""
+
+
 Row = t.Dict[str, t.Any]
 
 
@@ -87,7 +92,7 @@ def wait(connection: t.Any, timeout: float, what: str) -> None:
             return
         left = deadline - time.monotonic()
         if left <= 0:
-            raise PooledError(f"{what} did not finish within {timeout:g} s")
+            raise TimedOut(f"{what} did not finish within {timeout:g} s")
         wanted = [connection.fileno()]
         reading = state == psycopg2.extensions.POLL_READ
         select.select(wanted if reading else [], [] if reading else wanted, [], left)

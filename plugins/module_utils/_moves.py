@@ -10,6 +10,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import os
 import time
 import typing as t
 
@@ -34,7 +35,8 @@ End = t.Tuple[str, int]
 class Goal(t.NamedTuple):
     """What the gate waits for: an answer by HTTP, connections to *host*:*port*, and none left to the ends in *leave*.
 
-    ``expect_connection`` is off for instances that keep no connection while idle (no cron listeners).
+    ``expect_connection`` is off for instances that keep no connection while idle (no cron listeners); for them it counts
+    that the answer itself needed a connection there.
     """
 
     host: str
@@ -53,11 +55,11 @@ def shortcoming(goal: Goal, seen: t.Mapping[str, t.Any]) -> str | None:
     """What still differs from *goal* in an answer of the probe's ``watch``, or None. Pure."""
     if not seen["odoo"]:
         return "no Odoo server runs in the container"
-    status = seen["http"].get("status")
-    if status is None:
-        return f"port {seen['http']['port']} does not answer ({seen['http']['error']})"
-    if status >= 500:
-        return f"{goal.health_path} answers HTTP {status}"
+    http = seen["http"]
+    if http is not None and "status" not in http:
+        return f"port {http['port']} does not answer ({http['error']})"
+    if http is not None and http["status"] >= 500:
+        return f"{goal.health_path} answers HTTP {http['status']}"
     arrived = {(address, goal.port) for address in seen["resolved"].get(goal.host, [])}
     if not arrived:
         return f"{goal.host} does not resolve in the container"
@@ -66,7 +68,10 @@ def shortcoming(goal: Goal, seen: t.Mapping[str, t.Any]) -> str | None:
     if left_behind:
         places = ", ".join(f"{count} to {end[0]}:{end[1]}" for end, count in left_behind.items())
         return f"connections to the former address are still open ({places})"
-    if goal.expect_connection and not arrived & set(ends):
+    used = set(ends)
+    if not goal.expect_connection and http is not None:
+        used |= {(address, port) for address, port in http["touched"]}
+    if not arrived & used:
         return f"no connection to {goal.host}:{goal.port} yet"
     return None
 
@@ -117,6 +122,12 @@ def read_conf(mount: _container.Mount) -> bytes:
     return content
 
 
+def check_inside_mount(inspection: t.Mapping[str, t.Any], mount: _container.Mount) -> None:
+    """The path comes from inside the container; this module may well be root outside of it."""
+    if not _container.stays_inside(inspection, mount, os.path.realpath(mount.host_path)):
+        raise PooledError(f"{mount.host_path} leads out of what is mounted into the container; put a plain file there")
+
+
 def write_conf(path: str, content: bytes, in_place: bool) -> None:
     if in_place:
         _files.overwrite(path, content)
@@ -124,16 +135,16 @@ def write_conf(path: str, content: bytes, in_place: bool) -> None:
         _files.replace(path, content, _files.attributes_of(path))
 
 
-def restore_file(entry: t.Mapping[str, t.Any], keys: t.Collection[str]) -> str | None:
+def restore_file(entry: t.Mapping[str, t.Any], keys: t.Collection[str], half_written: bool) -> str | None:
     """Puts back what was in the file; a warning if somebody else has changed it since, in which case only *keys* are
-    put back."""
+    put back. With *half_written* nobody else had the time, so whatever is there is ours."""
     now = _files.read(entry["path"])
     before = _cutover.file_before(entry)
     if now is None:
         raise PooledError(f"{entry['path']} is gone; put it back by hand")
     if now == before:
         return None
-    if _cutover.is_ours(entry, now):
+    if half_written or _cutover.is_ours(entry, now):
         write_conf(entry["path"], before, entry["in_place"])
         return None
     former = _odoo_conf.read(text_of(before))
@@ -143,7 +154,7 @@ def restore_file(entry: t.Mapping[str, t.Any], keys: t.Collection[str]) -> str |
     return f"{entry['path']} was changed after the cutover, so only {' and '.join(keys)} were put back in it"
 
 
-def apply_conf(container: t.Any, method: str, pid: int, python: str) -> None:
+def apply_conf(container: t.Any, method: str, pid: int | None, python: str | None) -> None:
     """Makes the running Odoo read its odoo.conf again."""
     if method == "restart":
         container.restart(timeout=STOP_TIMEOUT)
@@ -160,8 +171,11 @@ def apply_conf(container: t.Any, method: str, pid: int, python: str) -> None:
 # --- containers -------------------------------------------------------------------------------------------------------
 
 
+NEW_SUFFIX = "-pooled-new"
+
+
 def new_name(name: str) -> str:
-    return f"{name}-pooled-new"
+    return name + NEW_SUFFIX
 
 
 def former_name(name: str) -> str:
@@ -185,7 +199,6 @@ def create_like(
             container.id,
             client.networks.get(network).id,
             aliases=endpoint.get("Aliases"),
-            links=endpoint.get("Links"),
             driver_opt=endpoint.get("DriverOpts"),
             ipv4_address=addresses.get("IPv4Address"),
             ipv6_address=addresses.get("IPv6Address"),

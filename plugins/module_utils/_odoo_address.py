@@ -63,6 +63,8 @@ class Source(t.NamedTuple):
     kind: str
     name: str
     value: str
+    # An argument that stands as a word of its own in the container's command, and so can be exchanged there.
+    replaceable: bool = True
 
     def __str__(self) -> str:
         where = {
@@ -149,7 +151,8 @@ def _effective(part: str, evidence: Evidence) -> Source:
     if running is None:
         return _without_argument(part, evidence, candidates) or default
     if not family.entrypoint_arguments:
-        return Source("argument", f"--{_CONF_KEYS[part]}", running)
+        key = _CONF_KEYS[part]
+        return Source("argument", f"--{key}", running, argument(evidence.command, key) is not None)
     # The entrypoint made this argument, from odoo.conf (older images), else from the first variable that is set. It
     # appends its own last, so an argument in the command counts only when nothing else explains the value.
     order = {"file": 0, "environment": 1, "argument": 2}
@@ -267,4 +270,6 @@ def _against_recreate(circumstances: Circumstances, moves: t.Collection[str]) ->
             return f"odoo.conf gives the address ({source}) and wins over the environment"
         if source.kind == "default" and not FAMILIES[circumstances.family].host:
             return "this image takes no address from the environment"
+        if source.kind == "argument" and not source.replaceable:
+            return f"{source.name} is passed by a script or shell in the image, not by the container's own command"
     return None

@@ -12,6 +12,7 @@ lines of their own, an indented line continues the value before it, the same key
 
 from __future__ import annotations
 
+import configparser
 import re
 import typing as t
 
@@ -54,7 +55,8 @@ def edit(text: str, values: t.Mapping[str, str]) -> str:
     of its kind (``db_…`` after ``db_…``), or the section's head.
 
     A changed line is written ``key = value``, with one blank on each side: the official image's entrypoint cuts the
-    line at blanks and misreads any other form. Raises PooledError where a key stands twice or there is no section.
+    line at blanks and misreads any other form. Raises PooledError where a key stands twice, where there is no section,
+    or where the file is of a form in which the edit would change anything else (indented or continued lines).
     """
     lines = _split(text)
     ending = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
@@ -71,7 +73,28 @@ def edit(text: str, values: t.Mapping[str, str]) -> str:
             if not lines[place - 1].endswith("\n"):
                 lines[place - 1] += ending
             lines.insert(place, f"{key} = {value}{ending}")
-    return "".join(lines)
+    edited = "".join(lines)
+    _check_edit(text, edited, values)
+    return edited
+
+
+def _check_edit(before: str, after: str, values: t.Mapping[str, str]) -> None:
+    """What Odoo will read must differ in *values* and in nothing else."""
+    wanted = {**_as_odoo_reads(before), **values}
+    if _as_odoo_reads(after) != wanted:
+        raise PooledError(
+            f"cannot change {' and '.join(values)} in this file without touching something else; write each of them as"
+            " 'key = value' on one line that begins at the margin"
+        )
+
+
+def _as_odoo_reads(text: str) -> dict[str, str]:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+        return dict(parser.items("options"))
+    except configparser.Error as error:
+        raise PooledError(f"Odoo could not read this file either: {str(error).splitlines()[0]}") from error
 
 
 def remove(text: str, keys: t.Collection[str]) -> str:

@@ -33,9 +33,9 @@ class Instance(t.NamedTuple):
 
 
 def health_path(major: int | None) -> str:
-    """A page that any instance answers without a session. /web/health is there from 15 on; with db_server_status, 17 and
-    newer open a connection for it, older ones ignore the argument."""
-    return "/web/login" if major is not None and major < 15 else "/web/health?db_server_status=1"
+    """A page that any instance answers without a session and for which it needs its database: /web/health does since 17
+    (db_server_status), before that the log-in page lists the databases."""
+    return "/web/login" if major is not None and major < 17 else "/web/health?db_server_status=1"
 
 
 def assemble(inspection: t.Mapping[str, t.Any], found: dict[str, t.Any]) -> Instance:
@@ -43,12 +43,7 @@ def assemble(inspection: t.Mapping[str, t.Any], found: dict[str, t.Any]) -> Inst
     name = inspection["Name"].lstrip("/")
     if not found["odoo"]:
         raise PooledError(f"container {name!r} runs no Odoo server; name only Odoo containers", "name")
-    if inspection["HostConfig"].get("NetworkMode") == "host":
-        raise PooledError(
-            f"container {name!r} uses the host's network, where no container's name resolves and connections cannot be"
-            " told apart; put it on a user-defined Docker network",
-            "name",
-        )
+    _check_own_namespaces(name, inspection["HostConfig"])
     family = _container.family(inspection)
     major = major_of(found["version"])
     address = _odoo_address.resolve(
@@ -71,6 +66,22 @@ def assemble(inspection: t.Mapping[str, t.Any], found: dict[str, t.Any]) -> Inst
         managed_by=_container.manager(inspection),
     )
     return Instance(inspection, found, address, circumstances, conf)
+
+
+def _check_own_namespaces(name: str, host_config: t.Mapping[str, t.Any]) -> None:
+    network = host_config.get("NetworkMode") or ""
+    if network == "host" or network.startswith("container:"):
+        raise PooledError(
+            f"container {name!r} shares the network of {network.replace('container:', 'container ')}, where connections"
+            " cannot be told apart; put it on a user-defined Docker network",
+            "name",
+        )
+    if host_config.get("PidMode"):
+        raise PooledError(
+            f"container {name!r} shares processes with {host_config['PidMode']}, so a signal could reach another Odoo;"
+            " start it without --pid",
+            "name",
+        )
 
 
 def describe(instance: Instance) -> dict[str, t.Any]:
@@ -105,6 +116,16 @@ def describe(instance: Instance) -> dict[str, t.Any]:
         "connections": found["connections"],
         "methods": [method._asdict() for method in _odoo_address.methods(instance.circumstances)],
     }
+
+
+def check_movable(instance: Instance) -> None:
+    """Raises PooledError for an address that is no address: without one Odoo uses a Unix socket."""
+    if not instance.address.host or instance.address.host.startswith("/"):
+        raise PooledError(
+            f"container {instance.name!r} reaches PostgreSQL by a Unix socket, not over the network; give it a db_host"
+            " first",
+            "name",
+        )
 
 
 def check_sources_agree(instance: Instance) -> None:

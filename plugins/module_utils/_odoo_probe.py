@@ -34,6 +34,7 @@ CONF_KEYS = (
 )  # fmt: skip
 UNSET = ("False", "None", "")
 STATE_ESTABLISHED = "01"
+STATE_TIME_WAIT = "06"
 # A chat message or a cron trigger is there within milliseconds; five seconds is a pool that does not deliver.
 NOTIFY_TIMEOUT = 5
 CONNECT_TIMEOUT = 10
@@ -58,11 +59,17 @@ def odoo_processes():
 
 
 def server_script(argv):
-    """The position of Odoo's script in *argv*, or None for another program, or for Odoo's helpers (shell, gevent)."""
-    for position, word in enumerate(argv[:3]):
+    """The position of Odoo's script in *argv*, or None for another program, or for Odoo's helpers (shell, gevent).
+
+    The script comes first or behind its interpreter; behind anything else (su, a shell, an init) it is only mentioned.
+    """
+    for position, word in enumerate(argv):
         if os.path.basename(word) in ("odoo", "odoo-bin", "odoo.py", "openerp-server"):
             rest = argv[position + 1 :]
             return None if rest and rest[0] in ("gevent", "shell", "scaffold", "populate", "neutralize") else position
+        interpreter = position == 0 and re.match(r"python[\d.]*$", os.path.basename(word))
+        if not (interpreter or (position > 0 and word.startswith("-"))):
+            return None
     return None
 
 
@@ -74,6 +81,7 @@ def master(processes):
 
 
 def flag(argv, *names):
+    """The value of the last of *names*, as optparse reads ``--name value``, ``--name=value``, ``-n value``, ``-nvalue``."""
     value = None
     for index, word in enumerate(argv):
         for name in names:
@@ -81,6 +89,8 @@ def flag(argv, *names):
                 value = argv[index + 1]
             elif name.startswith("--") and word.startswith(name + "="):
                 value = word.partition("=")[2]
+            elif not name.startswith("--") and word.startswith(name) and len(word) > 2:
+                value = word[2:]
     return value
 
 
@@ -114,9 +124,8 @@ def environment_of(pid):
         return dict(os.environ)
 
 
-def connections():
-    """Established TCP connections of this network namespace, ``[{address, port, count}]`` by far end."""
-    counts = {}
+def sockets(states=(STATE_ESTABLISHED, STATE_TIME_WAIT)):
+    """TCP sockets of this network namespace in one of *states*, as ``(own port, far address, far port)``."""
     for name, width in (("tcp", 8), ("tcp6", 32)):
         try:
             with open("/proc/net/" + name) as handle:
@@ -125,10 +134,16 @@ def connections():
             continue
         for line in lines:
             fields = line.split()
-            if fields[3] == STATE_ESTABLISHED:
+            if fields[3] in states:
                 address, port = fields[2].split(":")
-                end = (readable_address(address, width), int(port, 16))
-                counts[end] = counts.get(end, 0) + 1
+                yield int(fields[1].split(":")[1], 16), readable_address(address, width), int(port, 16)
+
+
+def connections():
+    """Established connections, ``[{address, port, count}]`` by far end."""
+    counts = {}
+    for _own, address, port in sockets((STATE_ESTABLISHED,)):
+        counts[address, port] = counts.get((address, port), 0) + 1
     return [{"address": end[0], "port": end[1], "count": counts[end]} for end in sorted(counts)]
 
 
@@ -150,20 +165,47 @@ def resolve(host):
         return []
 
 
-def ask_http(conf, argv, path):
-    """Asks the instance for *path*; ``{"status": code}`` or ``{"error": why}``."""
+def http_address(instance):
+    """Interface and port of the HTTP service, or None where the instance has none (a cron-only container)."""
+    if "--no-http" in instance.argv or instance.setting("http_enable") in ("False", "0", "false"):
+        return None
     port = (
-        flag(argv, "--http-port", "--xmlrpc-port", "-p") or conf.get("http_port") or conf.get("xmlrpc_port") or "8069"
+        instance.setting("http_port", "--http-port", "--xmlrpc-port", "-p")
+        or instance.conf.get("xmlrpc_port")
+        or "8069"
     )
-    interface = flag(argv, "--http-interface") or conf.get("http_interface") or "127.0.0.1"
-    if interface == "0.0.0.0":
-        interface = "127.0.0.1"
-    connection = http.client.HTTPConnection(interface, int(port), timeout=15)
+    interface = instance.setting("http_interface", "--http-interface") or "127.0.0.1"
+    return ("127.0.0.1" if interface in ("0.0.0.0", "::") else interface, int(port))
+
+
+def ask_http(instance, path):
+    """Asks the instance for *path*; ``{"port", "status": code}`` or ``{"port", "error": why}``; None without HTTP.
+
+    ``touched`` are the far ends to which a connection was opened meanwhile, be it closed again already.
+    """
+    address = http_address(instance)
+    if address is None:
+        return None
+    before = set(sockets())
+    answer = {"port": address[1]}
+    request = threading.Thread(target=get, args=(address, path, answer))
+    request.start()
+    seen = set()
+    while request.is_alive():
+        seen.update(sockets())
+        request.join(0.002)
+    seen.update(sockets())
+    answer["touched"] = sorted({end[1:] for end in seen - before})
+    return answer
+
+
+def get(address, path, answer):
+    connection = http.client.HTTPConnection(address[0], address[1], timeout=15)
     try:
         connection.request("GET", path)
-        return {"port": int(port), "status": connection.getresponse().status}
+        answer["status"] = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        return {"port": int(port), "error": str(error) or type(error).__name__}
+        answer["error"] = str(error) or type(error).__name__
     finally:
         connection.close()
 
@@ -192,19 +234,32 @@ class Instance:
         self.conf_path = conf_path(self.argv, self.environment)
         self.conf = read_conf(self.conf_path)
 
-    def setting(self, key, *flags):
-        return flag(self.argv, *flags) or self.conf.get(key)
+    @property
+    def reads_environment(self):
+        """Odoo 19 and newer take every option from the environment too, before odoo.conf (odoo/tools/config.py)."""
+        major = re.search(r"\d+", self.version or "")
+        return bool(major) and int(major.group()) >= 19
 
-    def credential(self, key, variable):
+    def setting(self, key, *flags):
+        own = self.environment.get("ODOO_" + key.upper()) if self.reads_environment else None
+        return flag(self.argv, *flags) or own or self.conf.get(key)
+
+    def credential(self, key, short, variable):
         """As Odoo finds it: arguments, PG* (Odoo 19), odoo.conf; what is left to libpq is left to it here too."""
-        given = flag(self.argv, "--" + key)
+        given = flag(self.argv, "--" + key, short)
         if given:
             return given
-        major = re.search(r"\d+", self.version or "")
         order = [self.environment.get(variable), self.conf.get(key)]
-        if major and int(major.group()) < 19:
+        if not self.reads_environment:
             order.reverse()
         return next((value for value in order if value), None)
+
+    @property
+    def named_databases(self):
+        """The databases that it is told to serve, as a list; None for all that its role owns."""
+        own = self.environment.get("PGDATABASE") if self.reads_environment else None
+        named = flag(self.argv, "--database", "-d") or own or self.conf.get("db_name")
+        return re.split(r"\s*,\s*", named.strip()) if named else None
 
     def connect(self, dbname, host, port):
         import psycopg2
@@ -213,8 +268,8 @@ class Instance:
             "dbname": dbname,
             "host": host,
             "port": port,
-            "user": self.credential("db_user", "PGUSER"),
-            "password": self.credential("db_password", "PGPASSWORD"),
+            "user": self.credential("db_user", "-r", "PGUSER"),
+            "password": self.credential("db_password", "-w", "PGPASSWORD"),
             "sslmode": self.setting("db_sslmode", "--db_sslmode"),
             "connect_timeout": CONNECT_TIMEOUT,
         }
@@ -241,9 +296,9 @@ def describe(request):
         "workers": int(workers),
         "cron_threads": int(crons),
         "db_maxconn": int(instance.setting("db_maxconn", "--db_maxconn") or "64"),
-        "db_user": instance.credential("db_user", "PGUSER"),
-        "db_name": flag(argv, "--database", "-d") or conf.get("db_name"),
-        "http": ask_http(conf, argv, request.get("http_path", "/web/health")),
+        "db_user": instance.credential("db_user", "-r", "PGUSER"),
+        "db_name": instance.named_databases,
+        "http": ask_http(instance, request.get("http_path", "/web/health")),
         "connections": connections(),
         "resolved": {host: resolve(host) for host in named_hosts(instance)},
     }
@@ -276,31 +331,30 @@ def watch(request):
         "odoo": True,
         "pid": instance.process["pid"],
         "argv": database_arguments(instance.argv),
-        "http": ask_http(instance.conf, instance.argv, request.get("http_path", "/web/health")),
+        "http": ask_http(instance, request.get("http_path", "/web/health")),
         "connections": connections(),
         "resolved": {host: resolve(host) for host in request.get("resolve", [])},
     }
 
 
-TENANTS = """
+OWNED = """
     SELECT datname FROM pg_database
     WHERE datdba = (SELECT usesysid FROM pg_user WHERE usename = current_user)
       AND NOT datistemplate AND datallowconn AND datname <> 'postgres' ORDER BY datname
 """
+NAMED = "SELECT datname FROM pg_database WHERE datname = ANY (%s) AND datallowconn ORDER BY datname"
 
 
 def tenants(instance, host, port):
     """The databases that this instance serves: those it names, else those that its role owns (odoo/service/db.py)."""
+    named = instance.named_databases
     connection = instance.connect("postgres", host, port)
     try:
         with connection.cursor() as cursor:
-            cursor.execute(TENANTS)
-            owned = [row[0] for row in cursor.fetchall()]
+            cursor.execute(NAMED if named else OWNED, (named,) if named else None)
+            return [row[0] for row in cursor.fetchall()]
     finally:
         connection.close()
-    named = flag(instance.argv, "--database", "-d") or instance.conf.get("db_name")
-    wanted = re.split(r"\s*,\s*", named) if named else owned
-    return [name for name in wanted if name in owned]
 
 
 def databases(request):
@@ -342,12 +396,19 @@ def preflight(request):
         return {"checks": checks.results, "databases": []}
     checks.run("LISTEN and NOTIFY across two connections on postgres", check_notify, instance, address)
     found = checks.run("list of tenants", lambda: tenants(instance, *address)) or []
+    missing = set(instance.named_databases or []) - set(found)
+    if missing:
+        checks.run("every database that it names exists", check_failed, ", ".join(sorted(missing)) + " is missing")
     for name in found:
         checks.run("transaction on " + name, check_transaction, instance, address, name)
     if found:
         checks.run("two cursors at once on " + found[0], check_two_cursors, instance, address, found[0])
         checks.run("clean session state on " + found[0], check_clean_state, instance, address, found[0])
     return {"checks": checks.results, "databases": found}
+
+
+def check_failed(reason):
+    raise CheckFailed(reason)
 
 
 def check_resolves(host):
@@ -412,44 +473,47 @@ def check_two_cursors(instance, address, dbname):
         second.close()
 
 
-# Two settings that Odoo and pg_dump leave behind (odoo/modules/loading.py, pg_dump's set_config of search_path).
-SESSION_STATE = "SELECT current_setting('lock_timeout'), current_setting('search_path')"
+# Nobody's setting: a leak must show itself without harm to the ERP that may be using the same pool.
+MARK = "pooled_odoo.preflight"
 
 
 def check_clean_state(instance, address, dbname):
     """What one client sets must not reach another, also when several use the pool at once."""
-    clean = session_state(instance, address, dbname)
+    token = f"left by {os.getpid()} at {time.time_ns()}"
     culprit = instance.connect(dbname, *address)
     try:
         with culprit.cursor() as cursor:
-            cursor.execute("SET SESSION lock_timeout = '15s'")
-            cursor.execute("SELECT set_config('search_path', '', false)")
+            cursor.execute("SELECT set_config(%s, %s, false)", (MARK, token))
         culprit.commit()
-        seen = []
-        readers = [
-            threading.Thread(target=lambda: seen.append(session_state(instance, address, dbname))) for _ in range(4)
-        ]
+        seen, failures = [], []
+        arguments = (instance, address, dbname, seen, failures)
+        readers = [threading.Thread(target=read_mark, args=arguments) for _ in range(4)]
         for reader in readers:
             reader.start()
         for reader in readers:
             reader.join()
     finally:
         culprit.close()
-    if len(seen) != len(readers) or any(state != clean for state in seen):
+    if failures:
+        raise failures[0]
+    if token in seen:
         raise CheckFailed(
-            f"settings of one client reached another (lock_timeout, search_path are {seen}, should be {clean}); "
-            "set server_reset_query_always"
+            "a setting of one client reached another; a backup's search_path or an upgrade's lock_timeout would do the "
+            "same. Set server_reset_query_always"
         )
 
 
-def session_state(instance, address, dbname):
-    connection = instance.connect(dbname, *address)
+def read_mark(instance, address, dbname, seen, failures):
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(SESSION_STATE)
-            return cursor.fetchone()
-    finally:
-        connection.close()
+        connection = instance.connect(dbname, *address)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT current_setting(%s, true)", (MARK,))
+                seen.append(cursor.fetchone()[0])
+        finally:
+            connection.close()
+    except Exception as error:  # raised again in the thread that waits
+        failures.append(error)
 
 
 ACTIONS = {"describe": describe, "watch": watch, "databases": databases, "preflight": preflight}

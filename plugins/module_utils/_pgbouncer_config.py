@@ -9,6 +9,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _hba, _ini, _userlist
@@ -111,6 +112,8 @@ def _peers(entries: t.Sequence[t.Mapping[str, t.Any]], version: Version) -> dict
     for index, entry in enumerate(entries):
         here = f"peers[{index}]"
         peer = str(entry.get("id"))
+        if not re.fullmatch("[1-9][0-9]*", peer):
+            raise PooledError("a peer's id is a whole number from 1 on", f"{here}.id")
         if peer in section:
             raise PooledError(f"peer {peer} is listed twice", f"{here}.id")
         given = {key: value for key, value in entry.items() if key != "id" and value is not None}
@@ -159,7 +162,7 @@ def _check_tls(settings: t.Mapping[str, str]) -> None:
             raise PooledError("verifying needs the authority's certificate; set it", f"settings.{side}_tls_ca_file")
     if client != "disable" and not settings.get("client_tls_key_file"):
         raise PooledError("TLS for clients needs a key and a certificate; set them", "settings.client_tls_key_file")
-    if settings.get("auth_type") == "cert" and client not in ("verify-ca", "verify-full"):
+    if settings.get("auth_type") == "cert" and client != "verify-full":
         raise PooledError("auth_type cert needs verify-full here", "settings.client_tls_sslmode")
 
 
@@ -191,19 +194,37 @@ def _check_connection_limit(config: Config, limit: int) -> None:
 def server_connection_bound(config: Config) -> tuple[int | None, str]:
     """The most server connections that PgBouncer can open, and the sum behind it; None where nothing bounds them.
 
-    Pools are per user and database (PgBouncer's manual, ``default_pool_size``), caps per user or per database, so only
-    users that the configuration names can be summed; without any, one user is assumed.
+    Pools are per user and database (PgBouncer's manual, ``default_pool_size``), caps per user or per database, so the sum
+    is over the users that can log in; where auth_query lets in any, there is none.
     """
-    users: t.Sequence[str | None] = sorted(config.users) or [None]
+    users = _who_may_log_in(config)
+    if users is None:
+        return None, "auth_query lets in every role of PostgreSQL; name the roles in hba"
     total = 0
     parts = []
-    for user in users:
+    for user in sorted(users):
         bound = _user_bound(config, user)
         if bound is None:
-            return None, f"user {user or 'any'} may open pools on any database of the wildcard entry"
+            return None, f"user {user} may open pools on any database of the wildcard entry"
         total += bound
-        parts.append(f"{user or 'each user'} {bound}")
+        parts.append(f"{user} {bound}")
     return total, " + ".join(parts)
+
+
+def _who_may_log_in(config: Config) -> set[str] | None:
+    """The users that can have server connections, or None for any: those that log in, and the one that looks up
+    passwords."""
+    own = {config.settings["auth_user"]} if "auth_user" in config.settings else set()
+    if not config.hba:
+        return None if own else set(config.userlist)
+    named: set[str] = set()
+    for rule in config.hba:
+        kind, database, user, *rest = _hba.fields(rule)
+        if rest[-1] != "reject" and database != [RESERVED_DATABASE]:
+            named |= set(user)
+    if "all" in named:
+        return None if own else set(config.userlist)
+    return named | own
 
 
 def _user_bound(config: Config, user: str | None) -> int | None:
@@ -215,6 +236,7 @@ def _user_bound(config: Config, user: str | None) -> int | None:
     for name, entry in config.databases.items():
         size = int(own.get("pool_size", entry.get("pool_size", settings.get("default_pool_size", "20"))))
         reserve = entry.get("reserve_pool_size", entry.get("reserve_pool", settings.get("reserve_pool_size", "0")))
+        reserve = own.get("reserve_pool_size", reserve)
         database_cap = int(entry.get("max_db_connections", settings.get("max_db_connections", "0")))
         unbounded = unbounded or name == "*"
         pool = size + int(reserve)

@@ -169,12 +169,17 @@ class Target:
         self.check_mode = check_mode
         self.name: str = params["name"]
         self.client = _docker.connect(params)
+        self.lock = None if check_mode else _cutover.lock(params["state_dir"], self.name)
         self.record = _cutover.load(params["state_dir"], self.name)
         self.warnings: list[str] = []
 
-    def save(self) -> None:
+    @property
+    def interrupted(self) -> bool:
+        return self.record is not None and self.record["phase"] == _cutover.STARTED
+
+    def save(self) -> str:
         assert self.record is not None
-        self.token = _cutover.save(self.params["state_dir"], self.record)
+        return _cutover.save(self.params["state_dir"], self.record)
 
     def instance(self) -> tuple[t.Any, _odoo_instance.Instance]:
         container = _docker.find(self.client, self.name)
@@ -185,60 +190,93 @@ class Target:
     # --- there --------------------------------------------------------------------------------------------------------
 
     def move(self) -> dict[str, t.Any]:
-        interrupted = self.record is not None and self.record["phase"] == _cutover.STARTED
-        if interrupted and not self.check_mode:
-            self.undo_interrupted_recreate()
-        container, instance = self.instance()
         host, port = self.params["host"], self.params["port"]
+        if self.interrupted and self.record:
+            if self.record["after"] != {"host": host, "port": port}:
+                raise PooledError(
+                    f"a move of {self.name} to {self.record['after']['host']}:{self.record['after']['port']} was"
+                    " interrupted; repeat that one, or bring it back with state=reverted, before another"
+                )
+            if not self.check_mode:
+                self.undo_interrupted_recreate()
+        container, instance = self.instance()
         moves = _odoo_address.parts_to_move(instance.address, host, port)
-        if not moves and interrupted and self.record:
-            # odoo.conf was edited, but nobody saw the instance use it.
-            moves = {part: str(self.record["after"][part]) for part in self.record["moves"]}
         before = {"host": instance.address.host, "port": instance.address.port}
+        if self.interrupted and self.record:
+            # odoo.conf may be edited already, but nobody saw the instance use it.
+            moves = {part: str(self.record["after"][part]) for part in self.record["moves"]}
+            before = self.record["before"]
         if not moves:
+            self.check_used(instance, host, port)
             return self.unchanged(before, "the instance uses this address already")
-        if not self.params["ignore_shadowed"] and not interrupted:
+        self.check_not_moved_before()
+        _odoo_instance.check_movable(instance)
+        if not self.params["ignore_shadowed"] and not self.interrupted:
             _odoo_instance.check_sources_agree(instance)
         method = choose_method(instance, moves, self.params["method"])
-        if interrupted and self.record:
-            before = self.record["before"]
         result = {
             **described(method, before, {"host": host, "port": port}),
             "diff": difference(self.name, instance, before, host, port),
         }
+        move = Recreation(self, container, instance, moves) if method.name == "recreate" else None
+        edit = None if move else Edit(self, container, instance, moves, method.name)
         if self.check_mode:
             # The name is not asked for: an earlier task may be about to create it.
             return {**result, "token": None}
-        if not _moves.resolves(container, host):
+        arrived = _moves.resolves(container, host)
+        if not arrived:
             raise PooledError(
                 f"{host!r} does not resolve inside {self.name}; connect the pooler to one of its networks"
                 f" ({', '.join(sorted(container.attrs['NetworkSettings']['Networks']))})",
                 "host",
             )
-        started = time.monotonic()
         goal = _moves.goal_for(instance, host, port, self.former_ends(instance))
-        if method.name == "recreate":
-            gap = self.recreate(container, instance, moves, before, goal)
-        else:
-            gap = self.edit_conf(container, instance, method.name, moves, before, goal)
+        self.begin(method.name, moves, before, goal, instance, arrived)
+        started = time.monotonic()
+        gap = (move or edit).carry_out(goal)  # type: ignore[union-attr]
+        assert self.record is not None
+        self.record["phase"] = _cutover.MOVED
+        token = self.save()
         duration = round((time.monotonic() - started) * 1000)
-        return {**result, "gap_ms": gap, "duration_ms": duration, "token": self.token}
+        return {**result, "gap_ms": gap, "duration_ms": duration, "token": token}
+
+    def check_used(self, instance: _odoo_instance.Instance, host: str, port: int) -> None:
+        """What is configured counts only if the running Odoo has read it."""
+        goal = _moves.goal_for(instance, host, port, [])
+        arrived = {(address, port) for address in instance.found["resolved"].get(host, [])}
+        ends = {(end["address"], end["port"]) for end in instance.found["connections"]}
+        if goal.expect_connection and ends and not arrived & ends:
+            raise PooledError(
+                f"{self.name} is configured for {host}:{port}, but the running Odoo does not use it: the configuration was"
+                " changed without a restart. Restart the container, then run this again",
+                "name",
+            )
+
+    def check_not_moved_before(self) -> None:
+        if self.record is not None and self.record["phase"] == _cutover.MOVED:
+            after = self.record["after"]
+            path = _cutover.path_of(self.params["state_dir"], self.name)
+            raise PooledError(
+                f"{self.name} was moved to {after['host']}:{after['port']} before and uses another address now. Bring it"
+                f" back first with state=reverted; or, if it was set up anew since, remove its rollback token {path}"
+            )
 
     def former_ends(self, instance: _odoo_instance.Instance) -> list[_moves.End]:
-        if self.record and self.record["phase"] == _cutover.STARTED:
+        if self.interrupted and self.record:
             return [(address, port) for address, port in self.record["former_ends"]]
         addresses = instance.found["resolved"].get(instance.address.host, [])
         return [(address, instance.address.port) for address in addresses]
 
     def begin(
         self,
-        instance: _odoo_instance.Instance,
         method: str,
         moves: t.Mapping[str, str],
         before: dict[str, t.Any],
         goal: _moves.Goal,
+        instance: _odoo_instance.Instance,
+        arrived: t.Sequence[str],
     ) -> None:
-        """Writes the record before anything is changed. One that an interrupted run left keeps what it remembers."""
+        """Begins the record, which is written before anything is changed. One that an interrupted run left stays."""
         if self.record is None:
             self.record = {
                 "schema": _cutover.SCHEMA,
@@ -249,102 +287,60 @@ class Target:
                 "before": before,
                 "after": {"host": goal.host, "port": goal.port},
                 "former_ends": [list(end) for end in goal.leave],
+                "pooler_ends": [[address, goal.port] for address in arrived],
+                "health_path": goal.health_path,
+                "expect_connection": goal.expect_connection,
                 "container_id": instance.inspection["Id"],
             }
-
-    def finish(self) -> None:
-        assert self.record is not None
-        self.record["phase"] = _cutover.MOVED
-        self.save()
-
-    def edit_conf(
-        self,
-        container: t.Any,
-        instance: _odoo_instance.Instance,
-        method: str,
-        moves: t.Mapping[str, str],
-        before: dict[str, t.Any],
-        goal: _moves.Goal,
-    ) -> int:
-        assert instance.conf is not None
-        mount = instance.conf
-        content = _moves.read_conf(mount)
-        edited = _odoo_conf.edit(_moves.text_of(content), {KEYS[part]: value for part, value in moves.items()})
-        after = _moves.bytes_of(edited)
-        self.begin(instance, method, moves, before, goal)
-        assert self.record is not None
-        if "file" not in self.record:
-            self.record["file"] = _cutover.remember_file(mount.host_path, content, after, mount.single_file)
-        self.save()
-        started = time.monotonic()
-        try:
-            if content != after:
-                _moves.write_conf(mount.host_path, after, mount.single_file)
-            _moves.apply_conf(container, method, instance.found["pid"], instance.found["python"])
-            _moves.wait_for(container, goal, self.params["timeout"])
-        except _docker.ERRORS as error:
-            self.put_back(error)
-        self.finish()
-        return 0 if method == "reload" else round((time.monotonic() - started) * 1000)
 
     def put_back(self, error: BaseException) -> t.NoReturn:
         """After a failed move: everything as it was, and the reason."""
         try:
-            self.revert()
+            _gap, works = self.revert()
         except _docker.ERRORS as second:
             raise PooledError(
                 f"{error}. Putting it back failed too: {second}. The rollback token is kept; repeat with state=reverted"
             ) from error
-        raise PooledError(f"{error}. It was put back and works at its former address again") from error
-
-    def recreate(
-        self,
-        container: t.Any,
-        instance: _odoo_instance.Instance,
-        moves: t.Mapping[str, str],
-        before: dict[str, t.Any],
-        goal: _moves.Goal,
-    ) -> int:
-        inspection = dict(container.attrs)
-        if inspection["HostConfig"].get("AutoRemove"):
-            raise PooledError(
-                f"container {self.name} was started with --rm, so it would vanish with its data when it stops;"
-                " start it without --rm first",
-                "name",
-            )
-        self.begin(instance, "recreate", moves, before, goal)
-        assert self.record is not None
-        self.record["inspection"] = inspection
-        self.record["restart_policy"] = inspection["HostConfig"]["RestartPolicy"]
-        self.save()
-        incoming = None
-        try:
-            variables, arguments = replacements(instance, moves)
-            incoming = _moves.create_like(self.client, inspection, _moves.new_name(self.name), variables, arguments)
-            gap = _moves.swap(container, incoming, goal, self.params["timeout"])
-            _moves.park(container, self.name)
-            incoming.rename(self.name)
-        except _docker.ERRORS as error:
-            self.undo_interrupted_recreate()
-            raise PooledError(f"{error}. The former container runs again") from error
-        self.finish()
-        return gap
+        outcome = "It was put back and works at its former address again" if works else "Its odoo.conf was put back"
+        raise PooledError(f"{error}. {outcome}") from error
 
     def undo_interrupted_recreate(self) -> None:
         """From wherever a recreation stopped: the former container under its own name, running; the new one gone."""
-        if self.record is None or self.record["method"] != "recreate" or self.record["phase"] != _cutover.STARTED:
+        if not self.interrupted or self.record is None or self.record["method"] != "recreate":
             return
         former = _docker.find_or_none(self.client, self.record["container_id"])
         if former is None:
-            raise PooledError(f"the former container of {self.name} is gone; repeat with state=reverted")
-        for name in (_moves.new_name(self.name), self.name):
-            other = _docker.find_or_none(self.client, name)
-            if other is not None and other.id != former.id:
-                other.remove(force=True)
+            raise PooledError(
+                f"the former container of {self.name} was removed while its move was unfinished; repeat with state=reverted"
+            )
+        self.remove_own_container()
+        self.check_name_is_free(former)
         _moves.unpark(former, self.name, self.record["restart_policy"])
         former.start()
         _cutover.drop(self.params["state_dir"], self.name)
         self.record = None
+
+    def remove_own_container(self) -> None:
+        """Removes the container that this move made, and no other."""
+        assert self.record is not None
+        made = _docker.find_or_none(self.client, self.record.get("new_id"))
+        # Between its creation and the note of its id a run may have died.
+        unnoted = _docker.find_or_none(self.client, _moves.new_name(self.name))
+        if made is not None:
+            made.remove(force=True)
+        elif unnoted is not None and unnoted.status == "created":
+            unnoted.remove()
+
+    def check_name_is_free(self, former: t.Any | None) -> None:
+        assert self.record is not None
+        holder = _docker.find_or_none(self.client, self.name)
+        own = {former.id if former else None, self.record.get("new_id")}
+        if holder is not None and holder.id not in own:
+            path = _cutover.path_of(self.params["state_dir"], self.name)
+            raise PooledError(
+                f"{self.name} is a container now that this module did not make, so it is left alone. Remove it to bring the"
+                f" former one back, or remove the rollback token {path}"
+            )
 
     # --- and back -----------------------------------------------------------------------------------------------------
 
@@ -365,64 +361,154 @@ class Target:
         }
         if not self.check_mode:
             started = time.monotonic()
-            result["gap_ms"] = self.revert()
+            result["gap_ms"], _works = self.revert()
             result["duration_ms"] = round((time.monotonic() - started) * 1000)
         return result
 
-    def revert(self) -> int:
+    def revert(self) -> tuple[int, bool]:
+        """Milliseconds without an instance, and whether it was seen to work at its former address. The record goes only
+        when nothing of the move is left."""
         assert self.record is not None
-        gap = self.revert_container() if self.record["method"] == "recreate" else self.revert_conf()
+        reverted = self.revert_container() if self.record["method"] == "recreate" else self.revert_conf()
         _cutover.drop(self.params["state_dir"], self.name)
         self.record = None
-        return gap
+        return reverted
 
-    def way_back(self, container: t.Any, instance: _odoo_instance.Instance) -> _moves.Goal:
+    def way_back(self) -> _moves.Goal:
+        """From the record alone, because there may be no instance left to ask."""
         assert self.record is not None
-        after, before = self.record["after"], self.record["before"]
-        pooler = [(address, after["port"]) for address in _moves.resolves(container, after["host"])]
-        return _moves.goal_for(instance, before["host"], before["port"], pooler)
+        leave = tuple((address, port) for address, port in self.record["pooler_ends"])
+        before = self.record["before"]
+        return _moves.Goal(
+            before["host"], before["port"], leave, self.record["health_path"], self.record["expect_connection"]
+        )
 
-    def revert_conf(self) -> int:
+    def revert_conf(self) -> tuple[int, bool]:
         assert self.record is not None
         keys = [KEYS[part] for part in self.record["moves"]]
         container = _docker.find(self.client, self.name)
-        warning = _moves.restore_file(self.record["file"], keys)
+        warning = _moves.restore_file(self.record["file"], keys, self.interrupted)
         if warning:
             self.warnings.append(warning)
         if container.status != "running":
             self.warnings.append(f"{self.name} is {container.status}; it will use its former address when it starts")
-            return 0
+            return 0, False
         started = time.monotonic()
         found = _docker.probe(container, {"do": "describe"})
-        if not found["odoo"]:
-            # It died of the move; a start is what it needs.
-            container.restart(timeout=_moves.STOP_TIMEOUT)
-            return round((time.monotonic() - started) * 1000)
-        instance = _odoo_instance.assemble(container.attrs, found)
-        goal = self.way_back(container, instance)
-        _moves.apply_conf(container, self.record["method"], found["pid"], found["python"])
-        _moves.wait_for(container, goal, self.params["timeout"])
-        return 0 if self.record["method"] == "reload" else round((time.monotonic() - started) * 1000)
+        # If Odoo died of the move, a start is what it needs.
+        method = self.record["method"] if found["odoo"] else "restart"
+        _moves.apply_conf(container, method, found.get("pid"), found.get("python"))
+        _moves.wait_for(container, self.way_back(), self.params["timeout"])
+        return 0 if method == "reload" else round((time.monotonic() - started) * 1000), True
 
-    def revert_container(self) -> int:
+    def revert_container(self) -> tuple[int, bool]:
         assert self.record is not None
-        if self.record["phase"] == _cutover.STARTED:
-            self.undo_interrupted_recreate()
-            return 0
-        container, instance = self.instance()
-        goal = self.way_back(container, instance)
         former = _docker.find_or_none(self.client, self.record["container_id"])
+        if self.interrupted and former is not None:
+            self.undo_interrupted_recreate()
+            return 0, True
+        self.check_name_is_free(former)
+        current = _docker.find_or_none(self.client, self.record.get("new_id"))
         if former is None:
             self.warnings.append(f"the former container of {self.name} was removed; it was created anew from the token")
             former = _moves.create_like(self.client, self.record["inspection"], _moves.former_name(self.name), {}, {})
-        gap = _moves.swap(container, former, goal, self.params["timeout"])
-        container.remove(force=True)
+        goal = self.way_back()
+        if current is not None and current.status == "running":
+            gap = _moves.swap(current, former, goal, self.params["timeout"])
+            current.remove(force=True)
+            _moves.unpark(former, self.name, self.record["restart_policy"])
+            return gap, True
+        # What runs now is broken or gone, so there is nothing to go back to; the former one is started in any case.
+        if current is not None:
+            current.remove(force=True)
         _moves.unpark(former, self.name, self.record["restart_policy"])
-        return gap
+        started = time.monotonic()
+        former.start()
+        _moves.wait_for(former, goal, self.params["timeout"])
+        return round((time.monotonic() - started) * 1000), True
 
     def unchanged(self, address: dict[str, t.Any] | None, reason: str) -> dict[str, t.Any]:
         token = _cutover.path_of(self.params["state_dir"], self.name) if self.record else None
         return {"changed": False, "method": None, "reason": reason, "before": address, "after": address, "token": token}
+
+
+class Edit:
+    """A move by an edited odoo.conf. Creating it reads and edits in memory, so that what cannot work shows at once."""
+
+    def __init__(
+        self,
+        target: Target,
+        container: t.Any,
+        instance: _odoo_instance.Instance,
+        moves: t.Mapping[str, str],
+        method: str,
+    ) -> None:
+        assert instance.conf is not None
+        self.target, self.container, self.instance, self.method = target, container, instance, method
+        self.mount = instance.conf
+        _moves.check_inside_mount(instance.inspection, self.mount)
+        self.content = _moves.read_conf(self.mount)
+        edited = _odoo_conf.edit(_moves.text_of(self.content), {KEYS[part]: value for part, value in moves.items()})
+        self.edited = _moves.bytes_of(edited)
+
+    def carry_out(self, goal: _moves.Goal) -> int:
+        target, mount = self.target, self.mount
+        assert target.record is not None
+        if "file" not in target.record:
+            target.record["file"] = _cutover.remember_file(
+                mount.host_path, self.content, self.edited, mount.single_file
+            )
+        target.save()
+        started = time.monotonic()
+        try:
+            if self.content != self.edited:
+                _moves.write_conf(mount.host_path, self.edited, mount.single_file)
+            found = self.instance.found
+            _moves.apply_conf(self.container, self.method, found["pid"], found["python"])
+            _moves.wait_for(self.container, goal, target.params["timeout"])
+        except _docker.ERRORS as error:
+            target.put_back(error)
+        return 0 if self.method == "reload" else round((time.monotonic() - started) * 1000)
+
+
+class Recreation:
+    """A move by a new container in the place of the old one."""
+
+    def __init__(
+        self, target: Target, container: t.Any, instance: _odoo_instance.Instance, moves: t.Mapping[str, str]
+    ) -> None:
+        self.target, self.container = target, container
+        self.variables, self.arguments = replacements(instance, moves)
+        if container.attrs["HostConfig"].get("AutoRemove"):
+            raise PooledError(
+                f"container {target.name} was started with --rm, so it would vanish with its data when it stops;"
+                " start it without --rm first",
+                "name",
+            )
+        for taken in (_moves.new_name(target.name), _moves.former_name(target.name)):
+            if not target.interrupted and _docker.find_or_none(target.client, taken):
+                raise PooledError(f"there is a container {taken} already; remove or rename it", "name")
+
+    def carry_out(self, goal: _moves.Goal) -> int:
+        target = self.target
+        assert target.record is not None
+        inspection = dict(self.container.attrs)
+        target.record["inspection"] = inspection
+        target.record["restart_policy"] = inspection["HostConfig"]["RestartPolicy"]
+        target.save()
+        try:
+            incoming = _moves.create_like(
+                target.client, inspection, _moves.new_name(target.name), self.variables, self.arguments
+            )
+            target.record["new_id"] = incoming.id
+            target.save()
+            gap = _moves.swap(self.container, incoming, goal, target.params["timeout"])
+            _moves.park(self.container, target.name)
+            incoming.rename(target.name)
+        except _docker.ERRORS as error:
+            target.undo_interrupted_recreate()
+            raise PooledError(f"{error}. The former container runs again") from error
+        return gap
 
 
 def replacements(
@@ -487,14 +573,20 @@ def main() -> None:
         required_if=[("state", "moved", ["host"])],
         supports_check_mode=True,
     )
+    target = None
     try:
         target = Target(module.params, module.check_mode)
         result = target.move() if module.params["state"] == "moved" else target.revert_if_moved()
     except _docker.ERRORS as error:
+        warn(module, target)
         module.fail_json(msg=str(error))
-    for warning in target.warnings:
-        module.warn(warning)
+    warn(module, target)
     module.exit_json(**result)
+
+
+def warn(module: AnsibleModule, target: Target | None) -> None:
+    for warning in target.warnings if target else []:
+        module.warn(warning)
 
 
 if __name__ == "__main__":

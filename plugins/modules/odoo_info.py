@@ -29,6 +29,11 @@ options:
       - Also list the databases of each instance, by logging in to PostgreSQL as the instance would.
     type: bool
     default: true
+  state_dir:
+    description:
+      - Directory of the rollback tokens of M(pooled.odoo.odoo_dbhost), to tell which moves were interrupted.
+    type: path
+    default: /var/lib/pooled-odoo/cutover
 author:
   - The pooled.odoo developers
 seealso:
@@ -47,6 +52,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+interrupted:
+  description:
+    - Names of instances whose move was begun and never seen to end. M(pooled.odoo.odoo_dbhost) finishes it, or takes it
+      back. Such an instance may be missing in RV(instances).
+  returned: success
+  type: list
+  elements: str
 instances:
   description: The Odoo instances, sorted by name.
   returned: success
@@ -117,14 +129,16 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_instance
+from ansible_collections.pooled.odoo.plugins.module_utils import _cutover, _docker, _moves, _odoo_instance
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 
 def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
     """The containers asked for, or all that run Odoo."""
     if names is None:
-        return [container for container in client.containers.list() if _docker.runs_odoo(container)]
+        running = client.containers.list()
+        # The half-made container of an interrupted move is no instance of its own.
+        return [c for c in running if not c.name.endswith(_moves.NEW_SUFFIX) and _docker.runs_odoo(c)]
     containers = [_docker.find(client, name) for name in names]
     for container in containers:
         if container.status != "running":
@@ -149,6 +163,7 @@ def main() -> None:
             **_docker.argument_spec(),
             "containers": {"type": "list", "elements": "str"},
             "databases": {"type": "bool", "default": True},
+            "state_dir": {"type": "path", "default": "/var/lib/pooled-odoo/cutover"},
         },
         supports_check_mode=True,
     )
@@ -156,9 +171,11 @@ def main() -> None:
         client = _docker.connect(module.params)
         containers = choose(client, module.params["containers"])
         instances = [look_at(container, module.params["databases"]) for container in containers]
+        interrupted = _cutover.interrupted(module.params["state_dir"])
     except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, instances=sorted(instances, key=lambda instance: instance["name"]))
+    instances.sort(key=lambda instance: instance["name"])
+    module.exit_json(changed=False, instances=instances, interrupted=interrupted)
 
 
 if __name__ == "__main__":

@@ -207,6 +207,7 @@ verdict:
 """
 
 import json
+import math
 import os
 import time
 import typing as t
@@ -224,7 +225,7 @@ SELECT coalesce(datname, ''), coalesce(usename, ''), coalesce(host(client_addr),
        count(*) FILTER (
            WHERE query ~* '^\\s*listen\\y'
            OR (datname = 'postgres' AND state = 'idle' AND clock_timestamp() - state_change > interval '2 s')),
-       extract(epoch FROM max(clock_timestamp() - xact_start) FILTER (WHERE state LIKE 'idle in transaction%%'))::float
+       extract(epoch FROM max(clock_timestamp() - state_change) FILTER (WHERE state LIKE 'idle in transaction%%'))::float
 FROM pg_stat_activity
 WHERE (backend_type = 'client backend' OR backend_type IS NULL AND datid IS NOT NULL)
   AND pid <> pg_backend_pid()
@@ -238,7 +239,7 @@ SELECT (SELECT system_identifier FROM pg_control_system())::text AS system_ident
        current_setting('server_version') AS server_version,
        current_setting('server_version_num')::int AS server_version_num,
        pg_is_in_recovery() AS in_recovery,
-       pg_has_role('pg_read_all_stats', 'MEMBER') AS sees_all,
+       pg_has_role('pg_read_all_stats', 'USAGE') AS sees_all,
        current_setting('max_connections')::int AS max_connections,
        current_setting('superuser_reserved_connections')::int
        + coalesce(current_setting('reserved_connections', true)::int, 0) AS reserved,
@@ -252,6 +253,7 @@ SELECT sum(xact_commit + xact_rollback)::bigint,
        sum(tup_fetched)::bigint,
        clock_timestamp()
 FROM pg_stat_database
+WHERE %(databases)s = '{}'::text[] OR datname = ANY (%(databases)s::text[])
 """
 
 
@@ -269,7 +271,7 @@ def rate(difference: int, seconds: float) -> float:
     return round(max(0, difference) / seconds, 2)
 
 
-def check(params: dict[str, t.Any]) -> None:
+def check(params: dict[str, t.Any], check_mode: bool) -> None:
     if params["duration"] < 1:
         raise PooledError("must be at least 1 second", "duration")
     if not 0 < params["interval"] <= params["duration"]:
@@ -279,6 +281,11 @@ def check(params: dict[str, t.Any]) -> None:
     for option in ("min_window_ratio", "min_load_ratio"):
         if not 0 <= params[option] <= 1:
             raise PooledError("is a share, 0 to 1", option)
+    if params["dest"]:
+        if params["dest"] == params["baseline"]:
+            raise PooledError("is the baseline, which would be overwritten; name another file", "dest")
+        if not check_mode and not os.path.isdir(os.path.dirname(params["dest"]) or "."):
+            raise PooledError(f"the directory of {params['dest']} does not exist; create it", "dest")
 
 
 def read_baseline(path: str) -> dict[str, t.Any]:
@@ -310,11 +317,13 @@ def take_samples(
     started = time.monotonic()
     while True:
         samples.append([_activity.Group(*row) for row in query(connection, SAMPLE, scope)])
-        # The next moment of the grid, so that slow answers do not stretch the window.
-        due = started + interval * len(samples)
-        if due - started > duration:
+        # The next moment of the grid that is still to come: slow answers cost samples, they do not stretch the window.
+        passed = time.monotonic() - started
+        due = (math.floor(passed / interval) + 1) * interval
+        if due > duration:
+            time.sleep(max(0.0, duration - passed))
             return samples
-        time.sleep(max(0.0, due - time.monotonic()))
+        time.sleep(due - passed)
 
 
 def measure(connection: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -326,9 +335,9 @@ def measure(connection: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
             f"role {params['login_user']} may not see other roles' connections; GRANT pg_monitor TO it,"
             " or set totals_only=true to go on with numbers by database and role"
         )
-    first = Counters(*query(connection, LOAD, {})[0])
+    first = Counters(*query(connection, LOAD, scope)[0])
     samples = take_samples(connection, scope, params["duration"], params["interval"])
-    last = Counters(*query(connection, LOAD, {})[0])
+    last = Counters(*query(connection, LOAD, scope)[0])
     seconds = (last.at - first.at).total_seconds()
     summary = _activity.summarise(samples)
     limits = {key: cluster[key] for key in ("max_connections", "reserved")}
@@ -339,7 +348,7 @@ def measure(connection: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         "window": {
             "started_at": utc(first.at),
             "ended_at": utc(last.at),
-            "duration_s": params["duration"],
+            "duration_s": round(seconds, 1),
             "interval_s": params["interval"],
             "samples": len(samples),
         },
@@ -385,8 +394,6 @@ def utc(moment: datetime) -> str:
 
 
 def write(path: str, document: dict[str, t.Any]) -> None:
-    if not os.path.isdir(os.path.dirname(path) or "."):
-        raise PooledError(f"the directory of {path} does not exist; create it", "dest")
     content = json.dumps(document, indent=2, sort_keys=True) + "\n"
     _files.replace(path, content.encode(), _files.Attributes(os.geteuid(), os.getegid(), 0o600))
 
@@ -414,7 +421,7 @@ def main() -> None:
     params = module.params
     result: dict[str, t.Any] = {}
     try:
-        check(params)
+        check(params, module.check_mode)
         # Read first: whoever mistyped the path should not wait a minute to hear of it.
         baseline = read_baseline(params["baseline"]) if params["baseline"] else None
         connection = _login.connect(params, params["login_db"])

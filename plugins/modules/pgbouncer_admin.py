@@ -77,11 +77,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-command:
-  description: What was sent to the console; null when nothing had to be done.
+commands:
+  description: What was, or in check mode would be, sent to the console; empty when nothing had to be done.
   returned: success
-  type: str
-  sample: RELOAD
+  type: list
+  elements: str
+  sample: [RELOAD]
 """
 
 import os
@@ -96,14 +97,28 @@ from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_config impo
 COMMANDS = ["reload", "pause", "resume", "reconnect", "wait_close"]
 
 
-def decide(command: str, database: str | None, databases: t.Sequence[dict[str, t.Any]]) -> str | None:
-    """The console command that leads to the wanted state, or None when it is reached. Pure."""
-    if command == "pause" and _console.is_paused(databases, database):
-        return None
-    if command == "resume" and not _console.any_paused(databases, database):
-        return None
-    statement = command.upper()
-    return f"{statement} {_login.quote_identifier(database)}" if database else statement
+class State(t.NamedTuple):
+    """What is paused now: everything, or single databases."""
+
+    everything: bool
+    databases: tuple[str, ...]
+
+
+def decide(command: str, database: str | None, state: State) -> list[str]:
+    """The console commands that lead to what is asked for; none when it is there already. Pure."""
+    if database:
+        if (command == "pause" and database in state.databases) or (
+            command == "resume" and database not in state.databases
+        ):
+            return []
+        return [f"{command.upper()} {_login.quote_identifier(database)}"]
+    if command == "pause" and state.everything:
+        return []
+    if command == "resume":
+        # PgBouncer keeps the two kinds apart, and RESUME alone ends only a PAUSE of everything.
+        single = [f"RESUME {_login.quote_identifier(name)}" for name in state.databases]
+        return (["RESUME"] if state.everything else []) + single
+    return [command.upper()]
 
 
 def check_database(database: str | None, databases: t.Sequence[dict[str, t.Any]]) -> None:
@@ -115,17 +130,17 @@ def check_database(database: str | None, databases: t.Sequence[dict[str, t.Any]]
 def run(console: _login.AdminConsole, params: dict[str, t.Any], statement: str) -> None:
     try:
         console.run(statement, params["timeout"])
-    except PooledError as error:
-        if params["command"] == "pause":
-            # The console session still waits in PAUSE, so another one has to end it.
-            with _login.AdminConsole(params) as other:
-                other.run(statement.replace("PAUSE", "RESUME", 1))
-            raise PooledError(
-                f"{error}; taken back, clients go on. Raise timeout, or end what keeps a transaction open "
-                "(SHOW SERVERS tells)",
-                "timeout",
-            ) from error
-        raise
+    except _login.TimedOut as error:
+        if params["command"] != "pause":
+            raise
+        # The console session still waits in PAUSE, so another one has to end it.
+        with _login.AdminConsole(params) as other:
+            other.run(statement.replace("PAUSE", "RESUME", 1))
+        raise PooledError(
+            f"{error}; taken back, clients go on. Raise timeout, or end what keeps a transaction open"
+            " (SHOW SERVERS tells)",
+            "timeout",
+        ) from error
 
 
 def verify_reload(console: _login.AdminConsole, config_path: str) -> None:
@@ -165,14 +180,16 @@ def main() -> None:
         with _login.AdminConsole(params) as console:
             databases = _console.typed(console.run("SHOW DATABASES"))
             check_database(params["database"], databases)
-            statement = decide(params["command"], params["database"], databases)
-            if statement and not module.check_mode:
-                run(console, params, statement)
+            state = State(_console.is_paused(console.run("SHOW STATE")), tuple(_console.paused_databases(databases)))
+            statements = decide(params["command"], params["database"], state)
+            if not module.check_mode:
+                for statement in statements:
+                    run(console, params, statement)
                 if params["config_path"] and params["command"] == "reload":
                     verify_reload(console, params["config_path"])
     except PooledError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=statement is not None, command=statement)
+    module.exit_json(changed=bool(statements), commands=statements)
 
 
 if __name__ == "__main__":

@@ -506,6 +506,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    # The only secret among the free keys.
+    if params["settings"].get("auth_ldap_options"):
+        module.no_log_values.add(str(params["settings"]["auth_ldap_options"]))
     try:
         wanted, result, warnings = plan(params)
         attributes = None
@@ -514,7 +517,7 @@ def main() -> None:
             attributes = wanted_attributes(params["path"], params["owner"], params["group"])
             misowned = [name for name in wanted if _differs(os.path.join(params["path"], name), attributes)]
             result["changed"] = result["changed"] or bool(misowned)
-        due = pgbouncer.dearest(change["effect"] for change in result["changes"])
+        due = pgbouncer.dearest(change["effect"] for change in result["changes"] if result["changed"])
         left_over = _pending.read(params["path"])
         result["pending"] = "none" if params["state"] == "absent" else pgbouncer.dearest([due, left_over])
         if result["changed"] and not module.check_mode:
