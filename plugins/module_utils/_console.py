@@ -13,6 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_options import SETTINGS
 
 Row = t.Dict[str, t.Any]
 
@@ -58,17 +59,20 @@ def typed_config(rows: t.Sequence[Row]) -> dict[str, Row]:
 def unapplied(wanted: t.Mapping[str, str], config: t.Mapping[str, Row]) -> list[str]:
     """The keys of ``[pgbouncer]`` whose running value is not the wanted one, among them those that only a restart brings
     back to their default."""
-    different = {key for key, value in wanted.items() if key in config and not _same(value, config[key]["value"])}
+    different = {key for key, value in wanted.items() if key in config and not _same(key, value, config[key]["value"])}
     different |= {
         key
         for key, row in config.items()
-        if key not in wanted and not row["changeable"] and not _same(row["default"] or "", row["value"])
+        if key not in wanted and not row["changeable"] and not _same(key, row["default"] or "", row["value"])
     }
     return sorted(different - _DERIVED)
 
 
-def _same(wanted: str, running: str | None) -> bool:
+def _same(key: str, wanted: str, running: str | None) -> bool:
     running = running or ""
+    if key in SETTINGS and SETTINGS[key].kind == "octal":
+        # Written in octal, shown in decimal.
+        return running in (wanted, str(int(wanted, 8)))
     try:
         return float(wanted) == float(running)
     except ValueError:

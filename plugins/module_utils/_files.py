@@ -60,16 +60,20 @@ def replace_all(contents: t.Mapping[str, bytes], attributes: Attributes) -> None
     first byte on. Raises PooledError when the disk is full or the place not writable; then the old files are in place.
     """
     staged: dict[str, str] = {}
+    replaced = 0
     try:
         for path, content in contents.items():
             staged[path] = _stage(path, content, attributes)
         for path in contents:
-            os.replace(staged.pop(path), path)
+            os.replace(staged[path], path)
+            del staged[path]
+            replaced += 1
         for directory in {os.path.dirname(path) or "." for path in contents}:
             _sync_directory(directory)
     except OSError as error:
-        done = len(contents) - len(staged) if len(staged) < len(contents) and staged else 0
-        outcome = f"{done} of {len(contents)} files were replaced, run it again" if done else "nothing was replaced"
+        outcome = (
+            f"{replaced} of {len(contents)} files were replaced, run it again" if replaced else "nothing was replaced"
+        )
         raise PooledError(f"cannot write {path}: {error.strerror}; {outcome}") from error
     finally:
         for temporary in staged.values():

@@ -1,0 +1,87 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A small lab with users at work, for all tests of this folder. Needs what bin/test prepares."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from tests.lab.lab import POOLER, Lab
+from tests.lab.load import Traffic
+
+# Settings of a deployment that is quick, and whose proof a lab of two containers can give.
+QUICK = {
+    "pooled_odoo_audit_duration": 15,
+    "pooled_odoo_settle_seconds": 15,
+    "pooled_odoo_min_reduction": 40,
+    "pooled_odoo_min_load_ratio": 0.3,
+}
+
+
+@pytest.fixture(scope="session")
+def lab() -> t.Iterator[Lab]:
+    lab = Lab(Path(os.environ["POOLED_ODOO_HOME"]) / "lab", "small")
+    lab.up()
+    yield lab
+    lab.down()
+
+
+@pytest.fixture(scope="session")
+def traffic(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Traffic]:
+    """Users at work until the last test; the lab is warm when the first test begins."""
+    traffic = Traffic(lab, tmp_path_factory.mktemp("traffic"))
+    goal = lab.size.containers * lab.size.workers * lab.size.tenants
+    deadline = time.monotonic() + 120
+    while lab.connections() < goal:
+        assert time.monotonic() < deadline, f"only {lab.connections()} of {goal} connections after two minutes"
+        time.sleep(1)
+    # The first pages of a tenant make Odoo write its assets; what comes after is the load of a working day.
+    time.sleep(30)
+    yield traffic
+    traffic.stop()
+
+
+class Play:
+    """The outcome of a playbook."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.code = done.returncode
+        self.output = done.stdout
+        recap = re.search(r"localhost\s+:(.*)", done.stdout.rpartition("PLAY RECAP")[2])
+        pairs = re.findall(r"(\w+)=(\d+)", recap.group(1)) if recap else []
+        self.recap = {name: int(value) for name, value in pairs}
+
+    def changed_tasks(self) -> list[str]:
+        """For messages: what was not idempotent."""
+        return re.findall(r"TASK \[([^\]]*)\][^\n]*\n(?:(?!TASK)[^\n]*\n)*?changed:", self.output)
+
+
+@pytest.fixture
+def play(lab: Lab, traffic: Traffic, artifacts: Path) -> t.Callable[..., Play]:
+    def run(name: str, *arguments: str, **settings: t.Any) -> Play:
+        extra = json.dumps({**QUICK, **settings})
+        done = lab.playbook(name, "-e", extra, *arguments, artifacts=artifacts, capture_output=True, text=True)
+        print(done.stdout, done.stderr)
+        return Play(done)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("artifacts")
+
+
+def pooler_address(lab: Lab) -> str:
+    networks = lab.client.containers.get(POOLER).attrs["NetworkSettings"]["Networks"]
+    return next(iter(networks.values()))["IPAddress"]

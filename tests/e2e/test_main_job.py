@@ -1,0 +1,149 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whole road on real Odoo, with users at work: there, again, proven, and back. The tests run in this order."""
+
+from __future__ import annotations
+
+import json
+import stat
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Play, pooler_address
+from tests.lab.lab import DATABASE_ADDRESS, POOLER, Lab
+from tests.lab.load import Traffic, errors, moment, phases
+
+Run = t.Callable[..., Play]
+
+
+@pytest.fixture(scope="module")
+def before(lab: Lab, traffic: Traffic) -> dict[str, t.Any]:
+    return lab.state()
+
+
+def test_check_mode_shows_changes_and_makes_none(lab: Lab, play: Run, before: dict[str, t.Any]) -> None:
+    done = play("deploy", "--check", "--diff")
+    assert done.code == 0
+    assert done.recap["changed"] > 0
+    assert "+pooled-lab-odoo1: database pooled-odoo:5432" in done.output
+    assert lab.state() == before
+    assert not (lab.directory / "pooler").exists()
+    assert not (lab.directory / "state").exists()
+
+
+def test_deploy_reduces_connections_and_fails_no_request(
+    lab: Lab, play: Run, before: dict[str, t.Any], traffic: Traffic, artifacts: Path
+) -> None:
+    done = play("deploy")
+    assert done.code == 0
+    verdict = json.loads((artifacts / "verdict.json").read_text())
+    assert verdict["verdict"] == "passed"
+    assert verdict["reduction_percent"] >= 40
+    during = phases(traffic.records(), artifacts)["during"]
+    by_file = [record for record in during if record["source"] == "file"]
+    assert len(by_file) > 20
+    assert errors(by_file) == {}
+    methods = {i["name"]: i["method"] for i in json.loads((artifacts / "cutover.json").read_text())["instances"]}
+    assert methods == {"pooled-lab-odoo1": "reload", "pooled-lab-odoo2": "recreate"}
+
+
+def test_all_connections_come_from_the_pooler(lab: Lab) -> None:
+    assert lab.client_addresses() == [pooler_address(lab)]
+
+
+def test_the_documents_of_the_road_are_complete_and_private(artifacts: Path, lab: Lab) -> None:
+    names = ["baseline", "plan", "pooler", "preflight", "cutover", "current", "verdict"]
+    for name in names:
+        path = artifacts / f"{name}.json"
+        document = json.loads(path.read_text())
+        assert document["schema"].startswith("pooled.odoo/")
+        assert moment(document["created_at"]) <= time.time()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert lab.admin_password not in path.read_text()
+
+
+def test_no_secret_is_readable_outside(lab: Lab) -> None:
+    """Neither docker inspect nor the process list nor a file that others may read tells a password."""
+    secrets = [
+        (lab.directory / "pooler" / "secrets" / name).read_text() for name in ("auth_password", "admin_password")
+    ]
+    secrets.append(lab.admin_password)
+    pooler = lab.client.containers.get(POOLER)
+    shown = json.dumps(pooler.attrs) + json.dumps(pooler.top())
+    assert not [secret for secret in secrets if secret in shown]
+    for path in (lab.directory / "pooler").glob("**/*"):
+        if path.is_file():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    for path in (lab.directory / "state").glob("**/*.json"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_the_pooler_is_locked_down(lab: Lab) -> None:
+    attributes = lab.client.containers.get(POOLER).attrs
+    host = attributes["HostConfig"]
+    assert host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert not host["PortBindings"]
+    assert attributes["Config"]["User"] == "pooler"
+    assert attributes["State"]["Health"]["Status"] == "healthy"
+
+
+def test_again_changes_nothing(play: Run) -> None:
+    done = play("deploy")
+    assert done.code == 0
+    assert done.recap["changed"] == 0, done.changed_tasks()
+
+
+def test_verify_passes(play: Run) -> None:
+    assert play("verify").code == 0
+
+
+def test_rollback_leaves_everything_as_it_was(lab: Lab, play: Run, before: dict[str, t.Any]) -> None:
+    done = play("rollback")
+    assert done.code == 0
+    assert lab.state() == before
+    addresses = lab.client_addresses()
+    assert len(addresses) == len(lab.instances)
+    assert DATABASE_ADDRESS not in addresses
+    assert not (lab.directory / "pooler").exists()
+
+
+def test_rollback_again_changes_nothing(play: Run) -> None:
+    done = play("rollback")
+    assert done.code == 0
+    assert done.recap["changed"] == 0, done.changed_tasks()
+
+
+def test_a_failed_proof_puts_everything_back(lab: Lab, play: Run, before: dict[str, t.Any], artifacts: Path) -> None:
+    done = play("deploy", pooled_odoo_min_reduction=99.9)
+    assert done.code != 0
+    assert "Everything was put back" in done.output
+    assert json.loads((artifacts / "verdict.json").read_text())["verdict"] == "failed"
+    assert lab.state() == before
+
+
+def test_an_unknown_variable_is_named(play: Run, lab: Lab, before: dict[str, t.Any]) -> None:
+    done = play("deploy", pooled_odoo_min_reducton=71)
+    assert done.code != 0
+    assert "pooled_odoo_min_reducton" in done.output
+    assert lab.state() == before
+
+
+def test_a_plan_that_does_not_fit_stops_before_any_change(lab: Lab, play: Run, before: dict[str, t.Any]) -> None:
+    lab.query("ALTER SYSTEM SET superuser_reserved_connections = 90")
+    lab.client.containers.get("pooled-lab-db").restart(timeout=30)
+    try:
+        time.sleep(5)
+        done = play("deploy")
+        assert done.code != 0
+        assert "max_connections is too small for the plan" in done.output
+        assert lab.state() == before
+    finally:
+        lab.query("ALTER SYSTEM RESET superuser_reserved_connections")
+        lab.client.containers.get("pooled-lab-db").restart(timeout=30)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _pool_plan
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+LIMITS = {"max_connections": 800, "reserved": 3}
+TENANTS = [f"tenant{number:02d}" for number in range(16)]
+
+
+def instance(name: str = "erp1", **changes: t.Any) -> dict[str, t.Any]:
+    return {
+        "name": name,
+        "db_user": "odoo",
+        "workers": 4,
+        "cron_threads": 2,
+        "listeners": 3,
+        "db_maxconn": 64,
+        "databases": TENANTS,
+        **changes,
+    }
+
+
+def plan(instances: list[dict[str, t.Any]], limits: dict[str, int] = LIMITS, others: int = 5) -> dict[str, t.Any]:
+    return _pool_plan.make(instances, limits, others, "lookup")
+
+
+def test_the_reference_lab() -> None:
+    """Eight containers with four workers, two crons and sixteen tenants."""
+    made = plan([instance(f"erp{number}") for number in range(8)])
+    assert made["postgres_pool_size"] == 24 + 8
+    assert made["settings"]["default_pool_size"] == 2
+    assert made["settings"]["reserve_pool_size"] == 8 * (4 + 2 + 2) + 1 - 2
+    assert made["settings"]["max_user_connections"] == 32 + 64 + 1
+    assert made["predicted"]["worst_case"] == 97 + 2
+    assert made["settings"]["max_client_conn"] == 3600
+    assert made["file_limit"] == 3600 + 99 + 100
+    assert made["warnings"] == []
+
+
+INSTANCES = [
+    [instance()],
+    [instance(workers=0)],
+    [instance(workers=0, db_maxconn=4)],
+    [instance(cron_threads=0, listeners=1)],
+    [instance("a", workers=16), instance("b", workers=1)],
+    [instance("a", db_user="one"), instance("b", db_user="two", workers=8)],
+]
+
+
+@pytest.mark.parametrize("instances", INSTANCES)
+def test_rules_that_no_plan_may_break(instances: list[dict[str, t.Any]]) -> None:
+    made = plan(instances)
+    caps = {user["name"]: user["max_user_connections"] for user in made["users"]}
+    for role in _pool_plan.by_role(instances):
+        # Listeners never starve.
+        assert made["postgres_pool_size"] >= role.listeners + _pool_plan.MIN_SHORT_CALLS
+        # Nested cursors never deadlock, neither at the pool nor at the cap.
+        pool = made["settings"]["default_pool_size"] + made["settings"]["reserve_pool_size"]
+        assert pool >= role.holders + 1
+        assert caps[role.name] >= made["postgres_pool_size"] * (len(caps) == 2) + role.holders + 1
+    # The total is the caps' sum.
+    assert made["predicted"]["worst_case"] == sum(caps.values())
+    assert all(figure["reason"] for figure in made["figures"])
+
+
+def test_the_same_instances_get_the_same_plan_whatever_was_measured() -> None:
+    quiet, busy = plan([instance()], others=0), plan([instance()], others=300)
+    assert quiet["settings"] == busy["settings"]
+    assert quiet["users"] == busy["users"]
+
+
+def test_too_small_a_server() -> None:
+    with pytest.raises(PooledError, match="raise max_connections to at least 36, or lower workers"):
+        plan([instance()], {"max_connections": 20, "reserved": 3}, others=10)
+
+
+def test_a_tight_server_is_warned_of() -> None:
+    assert "little room" in plan([instance()], {"max_connections": 33, "reserved": 3}, others=5)["warnings"][0]
+
+
+def test_nothing_to_plan_for() -> None:
+    with pytest.raises(PooledError, match="no Odoo instance"):
+        plan([])
+
+
+def test_unknown_role() -> None:
+    with pytest.raises(PooledError, match="the role of erp1 is unknown"):
+        plan([instance(db_user=None)])

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Versions, SCRAM, files, records, console rows: small units, one table or two each."""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _console,
+    _cutover,
+    _files,
+    _odoo_versions,
+    _pending,
+    _scram,
+)
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+MINE = _files.Attributes(os.geteuid(), os.getegid(), 0o600)
+
+
+@pytest.mark.parametrize(
+    ("version", "major"),
+    [("19.0", 19), ("Odoo Server 19.0-20261101", 19), ("saas~18.2", 18), ("17.0+e", 17), ("", None), (None, None)],
+)
+def test_major(version: str | None, major: int | None) -> None:
+    assert _odoo_versions.major_of(version) == major
+
+
+@pytest.mark.parametrize(("major", "listeners"), [(14, 1), (15, 3), (19, 3), (20, 3), (None, 3), (8, 1)])
+def test_listeners(major: int | None, listeners: int) -> None:
+    assert _odoo_versions.listeners(major, cron_threads=2) == listeners
+
+
+def test_unknown_versions_get_the_careful_answer() -> None:
+    assert not _odoo_versions.facts(None).graceful_reload
+    assert _odoo_versions.facts(20).graceful_reload
+
+
+def test_scram_verifier_of_rfc_7677_shape() -> None:
+    one = _scram.verifier("pencil", "user")
+    assert one.startswith("SCRAM-SHA-256$4096:")
+    assert _scram.verifier("pencil", "user") == one
+    assert _scram.verifier("pencil", "other") != one
+    assert "pencil" not in one
+
+
+def test_replace_all_or_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    missing = tmp_path / "no" / "b"
+    with pytest.raises(PooledError, match="nothing was replaced"):
+        _files.replace_all({str(tmp_path / "a"): b"new", str(missing): b"new"}, MINE)
+    assert (tmp_path / "a").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_replace_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    _files.replace(str(path), b"new", MINE)
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_full_disk_leaves_the_old_files(tmp_path: Path) -> None:
+    """/dev/full is a real ENOSPC, behind a link that mkstemp's directory cannot have; so the write itself is made to
+    fail by the process's own limit on file sizes."""
+    import resource
+    import signal
+
+    path = tmp_path / "a"
+    path.write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(PooledError, match="nothing was replaced"):
+            _files.replace(str(path), b"x" * 100, MINE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_overwrite_keeps_the_inode(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("a long old text")
+    inode = path.stat().st_ino
+    _files.overwrite(str(path), b"new")
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_ino == inode
+
+
+def test_links_directories_and_pipes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name, message in (("link", "symbolic link"), ("folder", "not a plain file"), ("pipe", "not a plain file")):
+        with pytest.raises(PooledError, match=message):
+            _files.read(str(tmp_path / name))
+    with pytest.raises(PooledError):
+        _files.overwrite(str(tmp_path / "link"), b"y")
+    assert (tmp_path / "target").read_text() == "x"
+    assert _files.read(str(tmp_path / "none")) is None
+
+
+def record(**changes: t.Any) -> dict[str, t.Any]:
+    return {"schema": _cutover.SCHEMA, "phase": _cutover.STARTED, "name": "erp1", **changes}
+
+
+def test_records(tmp_path: Path) -> None:
+    state = str(tmp_path / "state")
+    assert _cutover.load(state, "erp1") is None
+    assert _cutover.interrupted(state) == []
+    path = _cutover.save(state, record())
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(state).st_mode) == 0o700
+    assert _cutover.load(state, "erp1") == record()
+    assert _cutover.interrupted(state) == ["erp1"]
+    _cutover.save(state, record(phase=_cutover.MOVED))
+    assert _cutover.interrupted(state) == []
+    _cutover.drop(state, "erp1")
+    assert _cutover.load(state, "erp1") is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"schema": "x"}', '{"schema": "pooled.odoo/cutover/1", "phase": "?"}']
+)
+def test_damaged_records_are_told(tmp_path: Path, content: str) -> None:
+    (tmp_path / "erp1.json").write_text(content)
+    with pytest.raises(PooledError, match="is damaged"):
+        _cutover.load(str(tmp_path), "erp1")
+
+
+@pytest.mark.parametrize("name", ["../etc/passwd", "a/b", "", ".hidden", "a\nb"])
+def test_names_cannot_leave_the_directory(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PooledError, match="not a container's name"):
+        _cutover.path_of(str(tmp_path), name)
+
+
+def test_one_run_at_a_time(tmp_path: Path) -> None:
+    held = _cutover.lock(str(tmp_path), "erp1")
+    with pytest.raises(PooledError, match="another run is moving erp1"):
+        _cutover.lock(str(tmp_path), "erp1")
+    held.close()
+    _cutover.lock(str(tmp_path), "erp1").close()
+
+
+def test_file_entries() -> None:
+    entry = _cutover.remember_file("/x", b"before\xff", b"after", in_place=False)
+    assert _cutover.file_before(entry) == b"before\xff"
+    assert _cutover.is_ours(entry, b"after")
+    assert not _cutover.is_ours(entry, b"before\xff")
+
+
+def test_pending_marker(tmp_path: Path) -> None:
+    assert _pending.read(str(tmp_path)) == "none"
+    _pending.remember(str(tmp_path), "reload", MINE)
+    assert _pending.read(str(tmp_path)) == "reload"
+    (tmp_path / ".pending").write_text("?")
+    assert _pending.read(str(tmp_path)) == "restart"
+    _pending.clear(str(tmp_path))
+    _pending.clear(str(tmp_path))
+    assert _pending.read(str(tmp_path)) == "none"
+
+
+def test_console_rows() -> None:
+    rows = [{"database": "1234", "user": "7", "cl_active": "3", "avg": None, "pool_mode": "session"}]
+    assert _console.typed(rows) == [{**rows[0], "cl_active": 3}]
+    assert _console.version_of([{"version": "PgBouncer 1.24.1"}]) == "1.24.1"
+    with pytest.raises(PooledError, match="not PgBouncer's admin console"):
+        _console.version_of([{"version": "PostgreSQL"}])
+
+
+def config_row(value: str, default: str = "", changeable: bool = True) -> dict[str, t.Any]:
+    return {"value": value, "default": default, "changeable": changeable}
+
+
+def test_unapplied() -> None:
+    config = {
+        "max_client_conn": config_row("100", "100"),
+        "server_idle_timeout": config_row("60.0", "600"),
+        "unix_socket_mode": config_row("511", "0777", False),
+        "so_reuseport": config_row("1", "0", False),
+        "listen_port": config_row("5432", "6432", False),
+    }
+    wanted = {"max_client_conn": "200", "server_idle_timeout": "60", "listen_port": "5432"}
+    # so_reuseport was taken out of the file; only a restart brings its default back.
+    assert _console.unapplied(wanted, config) == ["max_client_conn", "so_reuseport"]

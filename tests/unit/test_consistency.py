@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Things that are written in two places and must agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
+
+
+def load(path: Path) -> dict[str, dict[str, object]]:
+    return yaml.safe_load(path.read_text())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_argument_specs_equal_defaults(role: str) -> None:
+    folder = ROOT / "roles" / role
+    options = load(folder / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]  # type: ignore[index]
+    with_default = {name: spec["default"] for name, spec in options.items() if "default" in spec}  # type: ignore[attr-defined]
+    assert with_default == load(folder / "defaults" / "main.yml")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_has_no_default_is_required(role: str) -> None:
+    options = load(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]  # type: ignore[index]
+    for name, spec in options.items():  # type: ignore[attr-defined]
+        assert ("default" in spec) != spec.get("required", False), name
+
+
+def test_every_module_is_in_the_action_group() -> None:
+    modules = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+    assert load(ROOT / "meta" / "runtime.yml")["action_groups"]["pooled"] == modules
+
+
+def test_the_two_copies_of_the_unstable_source_are_one() -> None:
+    """Docker sees only its own build folder, so the lab's images and the role's need one each."""
+    copies = [
+        ROOT / "roles" / "pooler" / "files" / "image" / "unstable-for.sh",
+        ROOT / "tests" / "lab" / "images" / "odoo" / "unstable-for.sh",
+    ]
+    assert copies[0].read_text() == copies[1].read_text()
