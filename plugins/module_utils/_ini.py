@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""PgBouncer's ini dialect: sections of ``key = value`` lines, quoted keys, connection strings as values.
+"""PgBouncer's ini dialect: sections of ``key = value`` lines, connection strings as values.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-Rules (PgBouncer's manual, "[databases] section", and lib/usual/cfparser.c): a comment is a whole line that begins with
-``;`` or ``#``; a name of other characters than letters, digits and underscores is put in double quotes, doubled inside;
-a value in a connection string that holds a blank or a quote is put in single quotes, doubled inside.
+Rules (PgBouncer's lib/usual/cfparser.c and src/loader.c): a comment is a whole line that begins with ``;`` or ``#``; a
+name on the left side consists of ASCII letters, digits and ``_.-*``, and no quoting helps (a database of another name is
+reached through the wildcard entry); a value in a connection string that holds a blank or a quote is put in single quotes,
+doubled inside.
 """
 
 from __future__ import annotations
@@ -22,11 +23,9 @@ Section = t.Dict[str, str]
 ConnectSection = t.Dict[str, t.Dict[str, str]]
 
 
-def quote_name(name: str) -> str:
-    """A database or user name as the left side of a line. ``*``, PgBouncer's wildcard, stays as it is."""
-    if name == "*" or re.fullmatch(r"[0-9A-Za-z_]+", name):
-        return name
-    return '"' + name.replace('"', '""') + '"'
+def can_name(name: str) -> bool:
+    """Whether *name* can stand on the left side of a line."""
+    return bool(re.fullmatch(r"[0-9A-Za-z_.*-]+", name))
 
 
 def quote_value(value: str) -> str:
@@ -48,9 +47,7 @@ def render(
     for title, section in (("databases", databases), ("users", users), ("peers", peers)):
         if section:
             lines += ["", f"[{title}]"]
-            lines += [
-                f"{quote_name(name)} = {render_connect_string(section[name])}".rstrip() for name in sorted(section)
-            ]
+            lines += [f"{name} = {render_connect_string(section[name])}".rstrip() for name in sorted(section)]
     lines += ["", "[pgbouncer]"]
     lines += [f"{key} = {settings[key]}".rstrip() for key in sorted(settings)]
     return "\n".join(lines) + "\n"
@@ -83,10 +80,7 @@ def parse(text: str) -> dict[str, dict[str, t.Any]]:
 
 
 def _split_line(line: str, number: int) -> tuple[str, str]:
-    quoted = re.match(r'"((?:[^"]|"")*)"\s*=\s*(.*)', line)
-    if quoted:
-        return quoted.group(1).replace('""', '"'), quoted.group(2)
-    plain = re.match(r"([^\s=\"]+)\s*=\s*(.*)", line)
+    plain = re.match(r"([0-9A-Za-z_.*-]+)\s*=\s*(.*)", line)
     if plain:
         return plain.group(1), plain.group(2)
     # Without the line itself: it may hold a password.

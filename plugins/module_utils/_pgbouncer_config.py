@@ -96,6 +96,17 @@ def _named(
         name = check_name(entry.get("name"), f"{here}.name", what)
         if what == "database" and name == RESERVED_DATABASE:
             raise PooledError("this name is PgBouncer's own admin console; name the entry otherwise", f"{here}.name")
+        if not _ini.can_name(name):
+            advice = (
+                "it is reached through the wildcard entry *"
+                if what == "database"
+                else "the global settings apply to it"
+            )
+            raise PooledError(
+                f"{name!r} cannot be named in pgbouncer.ini, which takes ASCII letters, digits and _.- only; leave the entry"
+                f" out, {advice}",
+                f"{here}.name",
+            )
         if name in section:
             raise PooledError(f"{what} {name!r} is listed twice", f"{here}.name")
         given = {key: value for key, value in entry.items() if key != "name" and value is not None}

@@ -21,13 +21,14 @@ class Option(t.NamedTuple):
 
     ``kind`` is one of ``string``, ``name`` (of a database), ``integer``, ``boolean`` (written 0 or 1), ``seconds``
     (a decimal number), ``octal`` and ``enum``. ``since`` is the first minor version that knows the key, or None for
-    1.15 and older. ``low`` and ``high`` bound numbers, both inclusive.
+    1.15 and older; ``until`` is the last one. ``low`` and ``high`` bound numbers, both inclusive.
     """
 
     kind: str
     default: str | None = None
     reloadable: bool = True
     since: str | None = None
+    until: str | None = None
     choices: tuple[str, ...] = ()
     low: int | None = None
     high: int | None = None
@@ -138,7 +139,7 @@ SETTINGS: dict[str, Option] = {
     "so_reuseport": Option("boolean", "0", False),
     "stats_period": Option("integer", "60", True, low=1),
     "stats_users": Option("string", "", True),
-    "suspend_timeout": Option("seconds", "10", True, low=0),
+    "suspend_timeout": Option("seconds", "10", True, until="1.25", low=0),
     "syslog": Option("boolean", "0", True),
     "syslog_facility": Option("string", "daemon", True),
     "syslog_ident": Option("string", "pgbouncer", True),

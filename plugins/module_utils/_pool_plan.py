@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import typing as t
 
+from ansible_collections.pooled.odoo.plugins.module_utils import _ini
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 SCHEMA = "pooled.odoo/plan/1"
@@ -177,8 +178,10 @@ def make(
         "settings": settings,
         # Every role finds its listeners' pool at this size; caps are per role.
         "postgres_pool_size": session_pool,
+        "roles": [role.name for role in roles],
         "users": [
-            *({"name": role.name, "max_user_connections": caps[role.name]} for role in roles),
+            # A role whose name pgbouncer.ini cannot express has the global cap, which is the highest.
+            *({"name": r.name, "max_user_connections": caps[r.name]} for r in roles if _ini.can_name(r.name)),
             {"name": auth_user, "max_user_connections": AUTH_POOL_SIZE, "pool_size": AUTH_POOL_SIZE},
         ],
         "figures": figures,

@@ -94,9 +94,9 @@ def _number(option: Option, value: t.Any, text: str, path: str) -> str:
     # bool is an int in Python; True would silently become a limit of 1.
     if isinstance(value, bool) or not re.fullmatch(pattern, text, re.ASCII):
         raise PooledError(f"{value!r} is not {what}", path)
-    if isinstance(value, float) and value.is_integer():
-        text = str(int(value))
     number = float(text)
+    # Without leading zeros, which PgBouncer would read as octal.
+    text = str(int(number)) if number.is_integer() else text.lstrip("0") if not text.startswith("0.") else text
     if option.low is not None and number < option.low:
         raise PooledError(f"{text} is below the smallest allowed value, {option.low}", path)
     if option.high is not None and number > option.high:
@@ -119,5 +119,8 @@ def check_keys(
         if option.since and parse_version(option.since) > version:
             asked = ".".join(map(str, version))
             raise PooledError(f"PgBouncer knows this key from {option.since} on, the target is {asked}", here)
+        if option.until and parse_version(option.until)[:2] < version[:2]:
+            asked = ".".join(map(str, version))
+            raise PooledError(f"PgBouncer knew this key until {option.until}, the target is {asked}; remove it", here)
         checked[key] = normalise_value(option, values[key], here)
     return checked

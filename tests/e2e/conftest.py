@@ -23,7 +23,7 @@ from tests.lab.load import Traffic
 QUICK = {
     "pooled_odoo_audit_duration": 15,
     "pooled_odoo_settle_seconds": 15,
-    "pooled_odoo_min_reduction": 40,
+    "pooled_odoo_min_reduction": 30,
     "pooled_odoo_min_load_ratio": 0.3,
 }
 

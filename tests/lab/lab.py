@@ -57,7 +57,7 @@ class Size(t.NamedTuple):
 
 
 SIZES = {
-    "small": Size(containers=2, workers=2, tenants=6, users=6, max_connections=100),
+    "small": Size(containers=2, workers=2, tenants=9, users=6, max_connections=100),
     "demo": Size(containers=4, workers=4, tenants=14, users=12, max_connections=400),
     "seed": Size(containers=8, workers=4, tenants=16, users=24, max_connections=800),
 }
@@ -156,7 +156,8 @@ class Lab:
             self.client.images.build(path=str(IMAGES / folder), tag=image, rm=True, labels={LABEL: ""})
 
     def run(self, image: str, name: str, **options: t.Any) -> t.Any:
-        return self.client.containers.run(
+        containers: t.Any = self.client.containers
+        return containers.run(
             image, name=name, detach=True, labels={LABEL: ""}, restart_policy={"Name": "unless-stopped"}, **options
         )
 
@@ -172,7 +173,8 @@ class Lab:
         folder.mkdir(mode=0o755)
         (folder / "postgres_password").write_text(secrets.token_urlsafe(24))
         network = self.client.networks.get(NETWORK)
-        self.client.containers.create(
+        containers: t.Any = self.client.containers
+        containers.create(
             POSTGRES_IMAGE,
             ["-c", f"max_connections={self.size.max_connections}", "-c", "fsync=off", "-c", "shared_buffers=512MB"],
             name=DATABASE,

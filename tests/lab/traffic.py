@@ -141,7 +141,7 @@ class Employee(FastHttpUser):
     @task(5)
     def search_partners(self) -> None:
         if self.session():
-            specification = {"display_name": {}, "email": {}, "write_date": {}}
+            specification: dict[str, t.Any] = {"display_name": {}, "email": {}, "write_date": {}}
             self.call_kw(
                 "res.partner", "web_search_read", [], {"domain": [], "specification": specification, "limit": 40}
             )

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -15,22 +16,22 @@ ROOT = Path(__file__).parents[2]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 
 
-def load(path: Path) -> dict[str, dict[str, object]]:
+def load(path: Path) -> t.Any:
     return yaml.safe_load(path.read_text())
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_argument_specs_equal_defaults(role: str) -> None:
     folder = ROOT / "roles" / role
-    options = load(folder / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]  # type: ignore[index]
-    with_default = {name: spec["default"] for name, spec in options.items() if "default" in spec}  # type: ignore[attr-defined]
+    options = load(folder / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+    with_default = {name: spec["default"] for name, spec in options.items() if "default" in spec}
     assert with_default == load(folder / "defaults" / "main.yml")
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_what_has_no_default_is_required(role: str) -> None:
-    options = load(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]  # type: ignore[index]
-    for name, spec in options.items():  # type: ignore[attr-defined]
+    options = load(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+    for name, spec in options.items():
         assert ("default" in spec) != spec.get("required", False), name
 
 

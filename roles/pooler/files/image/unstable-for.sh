@@ -7,8 +7,9 @@ if [ -s /etc/apt/sources.list.d/debian.sources ]; then
     sed -E 's/^Suites:.*/Suites: unstable/; s/^Types:.*/Types: deb/' /etc/apt/sources.list.d/debian.sources \
         | awk 'BEGIN { RS = ""; ORS = "\n\n" } !/security/ { print; exit }' >/etc/apt/sources.list.d/unstable.sources
 else
-    awk '$1 == "deb" && $0 !~ /security/ { for (i = 1; i <= NF; i++) if ($i ~ /:\/\//) { $(i + 1) = "unstable"; break } print; exit }' \
-        /etc/apt/sources.list $(ls /etc/apt/sources.list.d/*.list 2>/dev/null) >/etc/apt/sources.list.d/unstable.list
+    cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null \
+        | awk '$1 == "deb" && !/security/ { for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) { $(i + 1) = "unstable"; break } print; exit }' \
+        >/etc/apt/sources.list.d/unstable.list
 fi
 cat >/etc/apt/preferences.d/unstable <<EOF
 Package: *

@@ -158,10 +158,10 @@ def circumstances(found: _odoo_address.Address, **changes: t.Any) -> Circumstanc
     return Circumstances(address=found, **values)
 
 
-FROM_FILE = {"conf": {"db_host": "db"}}
-FROM_ENVIRONMENT = {"argv": ("--db_host=db",), "environment": {"HOST": "db"}}
-OLD_ENTRYPOINT = {"argv": ("--db_host=db",), "conf": {"db_host": "db"}}
-BY_SCRIPT = {"family": "unknown", "argv": ("--db_host=db",), "command": ("/run.sh",)}
+FROM_FILE: dict[str, t.Any] = {"conf": {"db_host": "db"}}
+FROM_ENVIRONMENT: dict[str, t.Any] = {"argv": ("--db_host=db",), "environment": {"HOST": "db"}}
+OLD_ENTRYPOINT: dict[str, t.Any] = {"argv": ("--db_host=db",), "conf": {"db_host": "db"}}
+BY_SCRIPT: dict[str, t.Any] = {"family": "unknown", "argv": ("--db_host=db",), "command": ("/run.sh",)}
 
 METHODS: list[tuple[str, dict[str, t.Any], dict[str, t.Any], list[str]]] = [
     ("odoo.conf, 19, workers", FROM_FILE, {}, ["reload", "restart"]),
@@ -185,7 +185,7 @@ def test_methods(given: dict[str, t.Any], changes: dict[str, t.Any], open_ones: 
 
 
 def test_a_port_from_elsewhere_closes_the_reload() -> None:
-    given = {"conf": {"db_host": "db"}, "argv": ("--db_port=5432",), "environment": {"PORT": "5432"}}
+    given: dict[str, t.Any] = {"conf": {"db_host": "db"}, "argv": ("--db_port=5432",), "environment": {"PORT": "5432"}}
     state = circumstances(resolve(**given))
     assert _odoo_address.methods(state, ["host"])[0].open
     assert not any(method.open for method in _odoo_address.methods(state, ["host", "port"]))

@@ -50,6 +50,8 @@ BAD = [
     (with_settings(min_pool_size=6), "settings.min_pool_size: 6 is more than default_pool_size, 5"),
     (with_settings(track_extra_parameters="search_path"), "CVE-2025-12819"),
     ({"databases": [{"name": "pgbouncer"}]}, "databases[0].name: this name is PgBouncer's own admin console"),
+    ({"databases": [{"name": "two words"}]}, "databases[0].name: 'two words' cannot be named in pgbouncer.ini"),
+    ({"users": [{"name": "société"}]}, "users[0].name: 'société' cannot be named in pgbouncer.ini"),
     ({"databases": [{"name": "*", "dbname": "erp"}]}, "databases[0].dbname: a wildcard entry with dbname"),
     ({"databases": [{"name": "a"}, {"name": "a"}]}, "databases[1].name: database 'a' is listed twice"),
     ({"databases": [{"name": "a", "min_pool_size": 9}]}, "databases[0].min_pool_size"),

@@ -25,6 +25,9 @@ GOOD = [
     ({"unix_socket_mode": "700"}, {"unix_socket_mode": "0700"}),
     ({"listen_addr": "*"}, {"listen_addr": "*"}),
     ({"auth_dbname": "geld & güter"}, {"auth_dbname": "geld & güter"}),
+    # PgBouncer would read it as octal.
+    ({"max_client_conn": "0100"}, {"max_client_conn": "100"}),
+    ({"server_idle_timeout": "010.5"}, {"server_idle_timeout": "10.5"}),
     ({}, {}),
 ]
 
@@ -57,6 +60,7 @@ BAD = [
     ({"listen_addr": ["*"]}, NEWEST, "must be a single value, not a list"),
     ({"unix_socket_mode": 448}, NEWEST, "'448' is not a file mode"),
     ({"transaction_timeout": 5}, (1, 24, 1), "PgBouncer knows this key from 1.25 on, the target is 1.24.1"),
+    ({"suspend_timeout": 5}, NEWEST, "PgBouncer knew this key until 1.25, the target is 1.26.1; remove it"),
     ({"pool_idle_timeout": 5}, (1, 25, 2), "PgBouncer knows this key from 1.26 on"),
 ]
 
@@ -101,5 +105,6 @@ def test_good_names(name: str) -> None:
 def test_every_default_is_a_value_of_its_own_kind() -> None:
     """A typo in the catalogue would show here."""
     for key, option in SETTINGS.items():
+        version = parse_version(option.until) if option.until else NEWEST
         if option.default:
-            assert check_keys(SETTINGS, {key: option.default}, NEWEST, "settings")
+            assert check_keys(SETTINGS, {key: option.default}, version, "settings")

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""pg_conn_audit against a real PostgreSQL: it counts what is there, and refuses what proves nothing."""
+
+from __future__ import annotations
+
+import json
+import stat
+import time
+import typing as t
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Server
+from tests.modules import ModuleFailed, run_module
+
+QUICK = {"duration": 2, "interval": 0.5}
+
+
+def audit(postgres: Server, **arguments: t.Any) -> dict[str, t.Any]:
+    settle(postgres)
+    return run_module("pg_conn_audit", **{**postgres.login(), **QUICK, **arguments})
+
+
+def settle(postgres: Server) -> None:
+    """A backend outlives its client's close by some milliseconds; only what a client still holds shall be counted."""
+    count = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    seen = [-1]
+    while len(seen) < 3 or len(set(seen[-3:])) > 1:
+        seen.append(postgres.run(count)[0][0])
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def role(postgres: Server) -> t.Iterator[str]:
+    postgres.run("DROP ROLE IF EXISTS clerk", "CREATE ROLE clerk LOGIN PASSWORD 'cl3rk'")
+    yield "clerk"
+    postgres.run("DROP ROLE clerk")
+
+
+def test_it_counts_what_is_there_and_not_itself(postgres: Server, role: str) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(postgres.connect(user=role, password="cl3rk"))) for _ in range(7)]
+        with clients[0].cursor() as cursor:
+            cursor.execute("LISTEN something")
+        clients[1].autocommit = False
+        with clients[1].cursor() as cursor:
+            cursor.execute("SELECT 1")
+        found = audit(postgres, roles=[role])["audit"]
+    assert found["connections"] == {"peak": 7, "mean": 7.0, "p50": 7, "p95": 7}
+    assert found["by_state"]["idle"]["peak"] == 6
+    assert found["by_state"]["idle in transaction"]["peak"] == 1
+    assert found["by_role"] == {role: {"peak": 7, "mean": 7.0}}
+    assert found["by_database"]["postgres"]["peak"] == 7
+    assert found["listeners"]["peak"] >= 1
+    assert 0 < found["oldest_idle_in_transaction_s"] < 10
+    assert found["limits"]["max_connections"] == 100
+    assert found["window"]["samples"] == 5
+    assert found["load"]["transactions_per_second"] >= 0
+
+
+def test_without_anybody_it_sees_nobody(postgres: Server) -> None:
+    assert audit(postgres)["audit"]["connections"]["peak"] == 0
+
+
+def test_check_mode_measures_and_writes_nothing(postgres: Server, tmp_path: Path) -> None:
+    result = run_module("pg_conn_audit", check=True, **postgres.login(), **QUICK, dest=str(tmp_path / "a.json"))
+    assert result["changed"] is False
+    assert result["audit"]["window"]["samples"] == 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_verdict_needs_a_reduction(postgres: Server, role: str, tmp_path: Path) -> None:
+    baseline = str(tmp_path / "baseline.json")
+    with ExitStack() as stack:
+        for _ in range(10):
+            stack.enter_context(closing(postgres.connect(user=role, password="cl3rk")))
+        result = audit(postgres, dest=baseline)
+        assert result["changed"] is False
+        assert stat.S_IMODE(Path(baseline).stat().st_mode) == 0o600
+        with pytest.raises(ModuleFailed, match="the verdict is failed: peak fell by 0 %") as caught:
+            audit(postgres, baseline=baseline, min_load_ratio=0)
+        assert caught.value.result["verdict"]["verdict"] == "failed"
+        reported = audit(postgres, baseline=baseline, min_load_ratio=0, enforce=False)
+        assert reported["verdict"]["verdict"] == "failed"
+    with closing(postgres.connect(user=role, password="cl3rk")):
+        result = audit(postgres, baseline=baseline, min_load_ratio=0, min_reduction=90)
+    assert result["verdict"]["reduction_percent"] == 90.0
+    assert result["verdict"]["baseline"]["peak"] == 10
+
+
+def test_a_baseline_that_proves_nothing(postgres: Server, tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline.json"
+    document = audit(postgres)["audit"]
+    document["connections"] = {"peak": 50, "mean": 50, "p50": 50, "p95": 50}
+    for change, message in (
+        ({"cluster": {**document["cluster"], "system_identifier": "1"}}, "another PostgreSQL cluster"),
+        ({"window": {**document["window"], "duration_s": 600}}, "too short beside the baseline's 600 s"),
+        ({"load": {"transactions_per_second": 1e6, "rows_written_per_second": 0}}, "load is far below"),
+        ({"scope": {**document["scope"], "roles": ["x"]}}, "other roles or databases"),
+    ):
+        baseline.write_text(json.dumps({**document, **change}))
+        with pytest.raises(ModuleFailed, match="the verdict is inconclusive") as caught:
+            audit(postgres, baseline=str(baseline))
+        assert message in str(caught.value)
+
+
+BAD: list[tuple[dict[str, t.Any], str]] = [
+    ({"login_password": "wrong"}, "password authentication failed"),
+    ({"login_host": "127.0.0.1", "login_port": 1}, "cannot connect to 127.0.0.1:1"),
+    ({"login_db": "nowhere"}, 'database "nowhere" does not exist'),
+    ({"roles": ["nobody"]}, "roles: PostgreSQL has no role nobody"),
+    ({"duration": 0}, "duration: must be at least 1 second"),
+    ({"interval": 5}, "interval: must be more than 0 and at most duration"),
+    ({"min_reduction": 101}, "min_reduction: is a percentage"),
+    ({"min_load_ratio": 2}, "min_load_ratio: is a share"),
+    ({"baseline": "/nonexistent/b.json"}, "baseline: there is no file /nonexistent/b.json"),
+    ({"dest": "/nonexistent/b.json"}, "dest: the directory of /nonexistent/b.json does not exist"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_bad_input(postgres: Server, arguments: dict[str, t.Any], message: str) -> None:
+    with pytest.raises(ModuleFailed) as caught:
+        audit(postgres, **arguments)
+    assert message in str(caught.value)
+    assert "t3st" not in str(caught.value.result)
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"schema": "x"}', "\0"])
+def test_a_damaged_baseline(postgres: Server, tmp_path: Path, content: str) -> None:
+    (tmp_path / "b.json").write_text(content)
+    with pytest.raises(ModuleFailed, match="baseline: .*audit again"):
+        audit(postgres, baseline=str(tmp_path / "b.json"))
+
+
+def test_the_baseline_cannot_be_overwritten(postgres: Server, tmp_path: Path) -> None:
+    path = str(tmp_path / "b.json")
+    with pytest.raises(ModuleFailed, match="is the baseline, which would be overwritten"):
+        audit(postgres, baseline=path, dest=path)
+
+
+def test_a_role_that_may_not_see_others(postgres: Server, role: str) -> None:
+    login = {"login_user": role, "login_password": "cl3rk"}
+    with pytest.raises(ModuleFailed, match="GRANT pg_monitor TO it"):
+        audit(postgres, **login)
+    with closing(postgres.connect()):
+        totals = audit(postgres, **login, totals_only=True)["audit"]
+    assert totals["connections"]["peak"] == 1
+    assert totals["by_state"] == {"hidden": {"peak": 1, "mean": 1.0}}
+    # Membership alone is not enough: without inheritance PostgreSQL hides the rows all the same.
+    postgres.run("ALTER ROLE clerk NOINHERIT", "GRANT pg_monitor TO clerk WITH INHERIT FALSE")
+    with pytest.raises(ModuleFailed, match="GRANT pg_monitor TO it"):
+        audit(postgres, **login)
