@@ -55,9 +55,15 @@ need_docker() {
         say "start dockerd (no systemd here)"
         as_root rm -f /var/run/docker.pid
         as_root setsid dockerd >"$POOLED_ODOO_HOME/logs/dockerd.log" 2>&1 </dev/null &
-        echo $! >"$DOCKERD_PID"
+        STARTED_DOCKER=1
     fi
-    for _ in $(seq 60); do docker_answers && return; sleep 0.5; done
+    for _ in $(seq 60); do
+        if docker_answers; then
+            [ -z "${STARTED_DOCKER:-}" ] || cat /var/run/docker.pid >"$DOCKERD_PID"
+            return
+        fi
+        sleep 0.5
+    done
     die "Docker does not answer; see $POOLED_ODOO_HOME/logs/dockerd.log or 'journalctl -u docker'"
 }
 

@@ -29,7 +29,7 @@ options:
     type: str
     default: pooled_odoo_auth
 author:
-  - The pooled.odoo developers
+  - The pooled.odoo developers (@pooled-odoo)
 """
 
 EXAMPLES = r"""

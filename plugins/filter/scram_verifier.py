@@ -22,7 +22,7 @@ options:
     type: str
     required: true
 author:
-  - The pooled.odoo developers
+  - The pooled.odoo developers (@pooled-odoo)
 """
 
 EXAMPLES = r"""

@@ -70,7 +70,7 @@ def shortcoming(goal: Goal, seen: t.Mapping[str, t.Any]) -> str | None:
         return f"connections to the former address are still open ({places})"
     used = set(ends)
     if not goal.expect_connection and http is not None:
-        used |= {(address, port) for address, port in http["touched"]}
+        used |= {tuple(end) for end in http["touched"]}
     if not arrived & used:
         return f"no connection to {goal.host}:{goal.port} yet"
     return None

@@ -216,7 +216,7 @@ def version_of(process, environment):
     position = server_script(process["argv"])
     command = process["argv"][: position + 1] + ["--version"]
     try:
-        return subprocess.run(command, stdout=subprocess.PIPE, timeout=30).stdout.decode().strip() or None
+        return subprocess.run(command, stdout=subprocess.PIPE, timeout=30, check=False).stdout.decode().strip() or None
     except (OSError, subprocess.SubprocessError):
         return None
 
@@ -487,7 +487,7 @@ def check_clean_state(instance, address, dbname):
         culprit.commit()
         seen, failures = [], []
         arguments = (instance, address, dbname, seen, failures)
-        readers = [threading.Thread(target=read_mark, args=arguments) for _ in range(4)]
+        readers = [threading.Thread(target=read_mark, args=arguments) for _number in range(4)]
         for reader in readers:
             reader.start()
         for reader in readers:

@@ -76,7 +76,7 @@ options:
     type: path
     default: /var/lib/pooled-odoo/cutover
 author:
-  - The pooled.odoo developers
+  - The pooled.odoo developers (@pooled-odoo)
 seealso:
   - module: pooled.odoo.odoo_info
   - module: pooled.odoo.odoo_preflight
@@ -174,12 +174,18 @@ class Target:
         self.warnings: list[str] = []
 
     @property
+    def kept(self) -> _cutover.Record:
+        """The record, where a move has begun for sure."""
+        if self.record is None:
+            raise PooledError(f"there is no record of a move of {self.name}")
+        return self.record
+
+    @property
     def interrupted(self) -> bool:
-        return self.record is not None and self.record["phase"] == _cutover.STARTED
+        return self.record is not None and self.kept["phase"] == _cutover.STARTED
 
     def save(self) -> str:
-        assert self.record is not None
-        return _cutover.save(self.params["state_dir"], self.record)
+        return _cutover.save(self.params["state_dir"], self.kept)
 
     def instance(self) -> tuple[t.Any, _odoo_instance.Instance]:
         container = _docker.find(self.client, self.name)
@@ -191,10 +197,10 @@ class Target:
 
     def move(self) -> dict[str, t.Any]:
         host, port = self.params["host"], self.params["port"]
-        if self.interrupted and self.record:
-            if self.record["after"] != {"host": host, "port": port}:
+        if self.interrupted:
+            if self.kept["after"] != {"host": host, "port": port}:
                 raise PooledError(
-                    f"a move of {self.name} to {self.record['after']['host']}:{self.record['after']['port']} was"
+                    f"a move of {self.name} to {self.kept['after']['host']}:{self.kept['after']['port']} was"
                     " interrupted; repeat that one, or bring it back with state=reverted, before another"
                 )
             if not self.check_mode:
@@ -202,10 +208,10 @@ class Target:
         container, instance = self.instance()
         moves = _odoo_address.parts_to_move(instance.address, host, port)
         before = {"host": instance.address.host, "port": instance.address.port}
-        if self.interrupted and self.record:
+        if self.interrupted:
             # odoo.conf may be edited already, but nobody saw the instance use it.
-            moves = {part: str(self.record["after"][part]) for part in self.record["moves"]}
-            before = self.record["before"]
+            moves = {part: str(self.kept["after"][part]) for part in self.kept["moves"]}
+            before = self.kept["before"]
         if not moves:
             self.check_used(instance, host, port)
             return self.unchanged(before, "the instance uses this address already")
@@ -234,8 +240,7 @@ class Target:
         self.begin(method.name, moves, before, goal, instance, arrived)
         started = time.monotonic()
         gap = (move or edit).carry_out(goal)  # type: ignore[union-attr]
-        assert self.record is not None
-        self.record["phase"] = _cutover.MOVED
+        self.kept["phase"] = _cutover.MOVED
         token = self.save()
         duration = round((time.monotonic() - started) * 1000)
         return {**result, "gap_ms": gap, "duration_ms": duration, "token": token}
@@ -253,8 +258,8 @@ class Target:
             )
 
     def check_not_moved_before(self) -> None:
-        if self.record is not None and self.record["phase"] == _cutover.MOVED:
-            after = self.record["after"]
+        if self.record is not None and self.kept["phase"] == _cutover.MOVED:
+            after = self.kept["after"]
             path = _cutover.path_of(self.params["state_dir"], self.name)
             raise PooledError(
                 f"{self.name} was moved to {after['host']}:{after['port']} before and uses another address now. Bring it"
@@ -262,8 +267,8 @@ class Target:
             )
 
     def former_ends(self, instance: _odoo_instance.Instance) -> list[_moves.End]:
-        if self.interrupted and self.record:
-            return [(address, port) for address, port in self.record["former_ends"]]
+        if self.interrupted:
+            return [tuple(end) for end in self.kept["former_ends"]]
         addresses = instance.found["resolved"].get(instance.address.host, [])
         return [(address, instance.address.port) for address in addresses]
 
@@ -306,24 +311,23 @@ class Target:
 
     def undo_interrupted_recreate(self) -> None:
         """From wherever a recreation stopped: the former container under its own name, running; the new one gone."""
-        if not self.interrupted or self.record is None or self.record["method"] != "recreate":
+        if not self.interrupted or self.kept["method"] != "recreate":
             return
-        former = _docker.find_or_none(self.client, self.record["container_id"])
+        former = _docker.find_or_none(self.client, self.kept["container_id"])
         if former is None:
             raise PooledError(
                 f"the former container of {self.name} was removed while its move was unfinished; repeat with state=reverted"
             )
         self.remove_own_container()
         self.check_name_is_free(former)
-        _moves.unpark(former, self.name, self.record["restart_policy"])
+        _moves.unpark(former, self.name, self.kept["restart_policy"])
         former.start()
         _cutover.drop(self.params["state_dir"], self.name)
         self.record = None
 
     def remove_own_container(self) -> None:
         """Removes the container that this move made, and no other."""
-        assert self.record is not None
-        made = _docker.find_or_none(self.client, self.record.get("new_id"))
+        made = _docker.find_or_none(self.client, self.kept.get("new_id"))
         # Between its creation and the note of its id a run may have died.
         unnoted = _docker.find_or_none(self.client, _moves.new_name(self.name))
         if made is not None:
@@ -332,9 +336,8 @@ class Target:
             unnoted.remove()
 
     def check_name_is_free(self, former: t.Any | None) -> None:
-        assert self.record is not None
         holder = _docker.find_or_none(self.client, self.name)
-        own = {former.id if former else None, self.record.get("new_id")}
+        own = {former.id if former else None, self.kept.get("new_id")}
         if holder is not None and holder.id not in own:
             path = _cutover.path_of(self.params["state_dir"], self.name)
             raise PooledError(
@@ -347,8 +350,8 @@ class Target:
     def revert_if_moved(self) -> dict[str, t.Any]:
         if self.record is None:
             return self.unchanged(None, "there is no rollback token, so it was not moved")
-        before, after = self.record["after"], self.record["before"]
-        method = self.record["method"]
+        before, after = self.kept["after"], self.kept["before"]
+        method = self.kept["method"]
         result = {
             "changed": True,
             "method": method,
@@ -368,26 +371,23 @@ class Target:
     def revert(self) -> tuple[int, bool]:
         """Milliseconds without an instance, and whether it was seen to work at its former address. The record goes only
         when nothing of the move is left."""
-        assert self.record is not None
-        reverted = self.revert_container() if self.record["method"] == "recreate" else self.revert_conf()
+        reverted = self.revert_container() if self.kept["method"] == "recreate" else self.revert_conf()
         _cutover.drop(self.params["state_dir"], self.name)
         self.record = None
         return reverted
 
     def way_back(self) -> _moves.Goal:
         """From the record alone, because there may be no instance left to ask."""
-        assert self.record is not None
-        leave = tuple((address, port) for address, port in self.record["pooler_ends"])
-        before = self.record["before"]
+        leave = tuple((address, port) for address, port in self.kept["pooler_ends"])
+        before = self.kept["before"]
         return _moves.Goal(
-            before["host"], before["port"], leave, self.record["health_path"], self.record["expect_connection"]
+            before["host"], before["port"], leave, self.kept["health_path"], self.kept["expect_connection"]
         )
 
     def revert_conf(self) -> tuple[int, bool]:
-        assert self.record is not None
-        keys = [KEYS[part] for part in self.record["moves"]]
+        keys = [KEYS[part] for part in self.kept["moves"]]
         container = _docker.find(self.client, self.name)
-        warning = _moves.restore_file(self.record["file"], keys, self.interrupted)
+        warning = _moves.restore_file(self.kept["file"], keys, self.interrupted)
         if warning:
             self.warnings.append(warning)
         if container.status != "running":
@@ -396,32 +396,31 @@ class Target:
         started = time.monotonic()
         found = _docker.probe(container, {"do": "describe"})
         # If Odoo died of the move, a start is what it needs.
-        method = self.record["method"] if found["odoo"] else "restart"
+        method = self.kept["method"] if found["odoo"] else "restart"
         _moves.apply_conf(container, method, found.get("pid"), found.get("python"))
         _moves.wait_for(container, self.way_back(), self.params["timeout"])
         return 0 if method == "reload" else round((time.monotonic() - started) * 1000), True
 
     def revert_container(self) -> tuple[int, bool]:
-        assert self.record is not None
-        former = _docker.find_or_none(self.client, self.record["container_id"])
+        former = _docker.find_or_none(self.client, self.kept["container_id"])
         if self.interrupted and former is not None:
             self.undo_interrupted_recreate()
             return 0, True
         self.check_name_is_free(former)
-        current = _docker.find_or_none(self.client, self.record.get("new_id"))
+        current = _docker.find_or_none(self.client, self.kept.get("new_id"))
         if former is None:
             self.warnings.append(f"the former container of {self.name} was removed; it was created anew from the token")
-            former = _moves.create_like(self.client, self.record["inspection"], _moves.former_name(self.name), {}, {})
+            former = _moves.create_like(self.client, self.kept["inspection"], _moves.former_name(self.name), {}, {})
         goal = self.way_back()
         if current is not None and current.status == "running":
             gap = _moves.swap(current, former, goal, self.params["timeout"])
             current.remove(force=True)
-            _moves.unpark(former, self.name, self.record["restart_policy"])
+            _moves.unpark(former, self.name, self.kept["restart_policy"])
             return gap, True
         # What runs now is broken or gone, so there is nothing to go back to; the former one is started in any case.
         if current is not None:
             current.remove(force=True)
-        _moves.unpark(former, self.name, self.record["restart_policy"])
+        _moves.unpark(former, self.name, self.kept["restart_policy"])
         started = time.monotonic()
         former.start()
         _moves.wait_for(former, goal, self.params["timeout"])
@@ -443,7 +442,8 @@ class Edit:
         moves: t.Mapping[str, str],
         method: str,
     ) -> None:
-        assert instance.conf is not None
+        if instance.conf is None:
+            raise PooledError(f"{target.name} has no odoo.conf on this host", "method")
         self.target, self.container, self.instance, self.method = target, container, instance, method
         self.mount = instance.conf
         _moves.check_inside_mount(instance.inspection, self.mount)
@@ -453,11 +453,8 @@ class Edit:
 
     def carry_out(self, goal: _moves.Goal) -> int:
         target, mount = self.target, self.mount
-        assert target.record is not None
-        if "file" not in target.record:
-            target.record["file"] = _cutover.remember_file(
-                mount.host_path, self.content, self.edited, mount.single_file
-            )
+        if "file" not in target.kept:
+            target.kept["file"] = _cutover.remember_file(mount.host_path, self.content, self.edited, mount.single_file)
         target.save()
         started = time.monotonic()
         try:
@@ -491,16 +488,15 @@ class Recreation:
 
     def carry_out(self, goal: _moves.Goal) -> int:
         target = self.target
-        assert target.record is not None
         inspection = dict(self.container.attrs)
-        target.record["inspection"] = inspection
-        target.record["restart_policy"] = inspection["HostConfig"]["RestartPolicy"]
+        target.kept["inspection"] = inspection
+        target.kept["restart_policy"] = inspection["HostConfig"]["RestartPolicy"]
         target.save()
         try:
             incoming = _moves.create_like(
                 target.client, inspection, _moves.new_name(target.name), self.variables, self.arguments
             )
-            target.record["new_id"] = incoming.id
+            target.kept["new_id"] = incoming.id
             target.save()
             gap = _moves.swap(self.container, incoming, goal, target.params["timeout"])
             _moves.park(self.container, target.name)

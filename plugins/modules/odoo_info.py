@@ -35,7 +35,7 @@ options:
     type: path
     default: /var/lib/pooled-odoo/cutover
 author:
-  - The pooled.odoo developers
+  - The pooled.odoo developers (@pooled-odoo)
 seealso:
   - module: pooled.odoo.odoo_dbhost
 """

@@ -35,7 +35,7 @@ options:
     type: int
     default: 5432
 author:
-  - The pooled.odoo developers
+  - The pooled.odoo developers (@pooled-odoo)
 seealso:
   - module: pooled.odoo.odoo_dbhost
 """

@@ -88,7 +88,7 @@ options:
         count as a change. Not written in check mode.
     type: path
 author:
-  - The pooled.odoo developers
+  - The pooled.odoo developers (@pooled-odoo)
 """
 
 EXAMPLES = r"""

@@ -52,7 +52,7 @@ options:
     type: int
     default: 30
 author:
-  - The pooled.odoo developers
+  - The pooled.odoo developers (@pooled-odoo)
 seealso:
   - module: pooled.odoo.pgbouncer_config
   - module: pooled.odoo.pgbouncer_info

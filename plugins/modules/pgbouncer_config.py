@@ -48,7 +48,7 @@ options:
   settings:
     description:
       - Keys of the section C([pgbouncer]) and their values.
-      - O(settings.auth_file) and O(settings.auth_hba_file) are the paths as PgBouncer sees them, in its container.
+      - The keys C(auth_file) and C(auth_hba_file) are paths as PgBouncer sees them, in its container.
     type: dict
     default: {}
   databases:
@@ -251,7 +251,7 @@ options:
       - Group of the files, as a name or a number. By default the directory's group.
     type: str
 author:
-  - The pooled.odoo developers
+  - The pooled.odoo developers (@pooled-odoo)
 seealso:
   - module: pooled.odoo.pgbouncer_admin
   - name: PgBouncer's configuration

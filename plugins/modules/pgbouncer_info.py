@@ -23,7 +23,7 @@ options:
     choices: [clients, config, databases, lists, pools, servers, stats, users]
     default: [config, databases, lists, pools]
 author:
-  - The pooled.odoo developers
+  - The pooled.odoo developers (@pooled-odoo)
 seealso:
   - module: pooled.odoo.pgbouncer_admin
 """

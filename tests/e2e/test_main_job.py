@@ -135,15 +135,15 @@ def test_an_unknown_variable_is_named(play: Run, lab: Lab, before: dict[str, t.A
     assert lab.state() == before
 
 
-def test_a_plan_that_does_not_fit_stops_before_any_change(lab: Lab, play: Run, before: dict[str, t.Any]) -> None:
-    lab.query("ALTER SYSTEM SET superuser_reserved_connections = 90")
-    lab.client.containers.get("pooled-lab-db").restart(timeout=30)
-    try:
-        time.sleep(5)
-        done = play("deploy")
-        assert done.code != 0
-        assert "max_connections is too small for the plan" in done.output
-        assert lab.state() == before
-    finally:
-        lab.query("ALTER SYSTEM RESET superuser_reserved_connections")
-        lab.client.containers.get("pooled-lab-db").restart(timeout=30)
+def test_a_wrong_password_stops_before_any_change(lab: Lab, play: Run, before: dict[str, t.Any]) -> None:
+    done = play("deploy", pooled_odoo_postgres_admin_password="wrong")
+    assert done.code != 0
+    assert "check login_host, login_port, login_user and login_password" in done.output
+    assert lab.state() == before
+
+
+def test_a_taken_alias_stops_before_any_change(lab: Lab, play: Run, before: dict[str, t.Any]) -> None:
+    done = play("deploy", pooled_odoo_pooler_alias="pooled-lab-odoo2")
+    assert done.code != 0
+    assert "already answers to the name pooled-lab-odoo2" in done.output
+    assert lab.state() == before

@@ -44,7 +44,7 @@ def role(postgres: Server) -> t.Iterator[str]:
 
 def test_it_counts_what_is_there_and_not_itself(postgres: Server, role: str) -> None:
     with ExitStack() as stack:
-        clients = [stack.enter_context(closing(postgres.connect(user=role, password="cl3rk"))) for _ in range(7)]
+        clients = [stack.enter_context(closing(postgres.connect(user=role, password="cl3rk"))) for _number in range(7)]
         with clients[0].cursor() as cursor:
             cursor.execute("LISTEN something")
         clients[1].autocommit = False
@@ -77,7 +77,7 @@ def test_check_mode_measures_and_writes_nothing(postgres: Server, tmp_path: Path
 def test_a_verdict_needs_a_reduction(postgres: Server, role: str, tmp_path: Path) -> None:
     baseline = str(tmp_path / "baseline.json")
     with ExitStack() as stack:
-        for _ in range(10):
+        for _number in range(10):
             stack.enter_context(closing(postgres.connect(user=role, password="cl3rk")))
         result = audit(postgres, dest=baseline)
         assert result["changed"] is False

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # The database address by the precedence of the official Odoo 19 image (2026): a set PG* variable is left to Odoo
 # itself; else a line in odoo.conf counts; else HOST, PORT, USER and PASSWORD become arguments; else db:5432.
 set -euo pipefail

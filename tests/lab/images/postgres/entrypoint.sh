@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Creates the cluster at the first start; the superuser's password is read from a file, never from the environment.
 set -euo pipefail
 if [ ! -s "$PGDATA/PG_VERSION" ]; then

@@ -28,8 +28,8 @@ def instance(name: str = "erp1", **changes: t.Any) -> dict[str, t.Any]:
     }
 
 
-def plan(instances: list[dict[str, t.Any]], limits: dict[str, int] = LIMITS, others: int = 5) -> dict[str, t.Any]:
-    return _pool_plan.make(instances, limits, others, "lookup")
+def plan(instances: list[dict[str, t.Any]], limits: dict[str, int] | None = None, others: int = 5) -> dict[str, t.Any]:
+    return _pool_plan.make(instances, limits or LIMITS, others, "lookup")
 
 
 def test_the_reference_lab() -> None:
