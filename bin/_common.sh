@@ -46,13 +46,25 @@ docker_answers() { docker info >/dev/null 2>&1; }
 
 need_docker() {
     docker_answers && return
-    need_packages docker.io ca-certificates iptables
+    if [ "$(id -u)" != 0 ] && as_root docker info >/dev/null 2>&1; then
+        die "Docker runs, but $(id -un) may not use it; add yourself to the group docker and log in again, or run this as root"
+    fi
+    # From Debian 13 on the client is a package of its own.
+    local client=''
+    apt-cache show docker-cli >/dev/null 2>&1 && client=docker-cli
+    # shellcheck disable=SC2086 # none or one word
+    need_packages docker.io ca-certificates iptables $client
     if [ -d /run/systemd/system ]; then
         docker_answers || quietly "start Docker through systemd" as_root systemctl start docker
     else
         # No service manager (a container, a bare chroot): run the engine ourselves, and remember that it is ours.
-        # Its files of an unclean stop would make it believe that it still runs.
+        local old
+        old=$(cat /var/run/docker.pid 2>/dev/null || true)
+        if [ -n "$old" ] && [ "$(cat "/proc/$old/comm" 2>/dev/null)" = dockerd ]; then
+            die "dockerd runs (process $old) but does not answer 'docker info'; is DOCKER_HOST or a docker context set?"
+        fi
         say "start dockerd (no systemd here)"
+        # What an unclean stop left would make it believe that it still runs.
         as_root rm -f /var/run/docker.pid
         as_root setsid dockerd >"$POOLED_ODOO_HOME/logs/dockerd.log" 2>&1 </dev/null &
         STARTED_DOCKER=1
@@ -102,6 +114,7 @@ need_base_image() {
     docker image inspect debian:trixie-slim >/dev/null 2>&1 && return
     if timeout 60 docker pull -q debian:trixie-slim >/dev/null 2>&1; then
         say "pulled debian:trixie-slim"
+        touch "$POOLED_ODOO_HOME/built-base-image"
         return
     fi
     need_packages mmdebstrap
@@ -110,4 +123,9 @@ need_base_image() {
     touch "$POOLED_ODOO_HOME/built-base-image"
 }
 
+[ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die "run this as root, or install sudo"
+if [ -d "$POOLED_ODOO_HOME" ] && [ -n "$(ls -A "$POOLED_ODOO_HOME")" ] && [ ! -e "$POOLED_ODOO_HOME/.pooled-odoo" ]; then
+    die "POOLED_ODOO_HOME=$POOLED_ODOO_HOME has other files in it; name an empty or new folder"
+fi
 mkdir -p "$POOLED_ODOO_HOME/logs"
+touch "$POOLED_ODOO_HOME/.pooled-odoo"

@@ -23,8 +23,8 @@ class ModuleFailed(Exception):
         super().__init__(result["msg"])
 
 
-def run_module(name: str, check: bool = False, **arguments: t.Any) -> dict[str, t.Any]:
-    module = importlib.import_module(f"ansible_collections.pooled.odoo.plugins.modules.{name}")
+def run_module(module_name: str, /, check: bool = False, **arguments: t.Any) -> dict[str, t.Any]:
+    module = importlib.import_module(f"ansible_collections.pooled.odoo.plugins.modules.{module_name}")
     output = io.StringIO()
     given = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True}
     with patch_module_args(given), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):

@@ -101,3 +101,18 @@ def probe(container: t.Any, request: dict[str, t.Any], python: str = "python3") 
     if "failed" in answer:
         raise PooledError(f"container {container.name}: {answer['failed']}")
     return answer
+
+
+def describe(container: t.Any) -> dict[str, t.Any]:
+    """The probe's ``describe``; raises PooledError for a container that runs no Odoo server."""
+    nothing = PooledError(f"container {container.name!r} runs no Odoo server; name only Odoo containers", "name")
+    try:
+        found = probe(container, {"do": "describe"})
+    except PooledError:
+        # Without Python inside the probe cannot run; then the processes as the host sees them decide.
+        if runs_odoo(container):
+            raise
+        raise nothing from None
+    if not found["odoo"]:
+        raise nothing
+    return found

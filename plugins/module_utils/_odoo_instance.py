@@ -39,10 +39,8 @@ def health_path(major: int | None) -> str:
 
 
 def assemble(inspection: t.Mapping[str, t.Any], found: dict[str, t.Any]) -> Instance:
-    """Joins an inspection with the answer of the probe's ``describe``; raises PooledError if it is no Odoo."""
+    """Joins an inspection with the answer of the probe's ``describe``; raises PooledError if it cannot be moved at all."""
     name = inspection["Name"].lstrip("/")
-    if not found["odoo"]:
-        raise PooledError(f"container {name!r} runs no Odoo server; name only Odoo containers", "name")
     _check_own_namespaces(name, inspection["HostConfig"])
     family = _container.family(inspection)
     major = major_of(found["version"])

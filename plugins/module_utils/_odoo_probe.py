@@ -394,6 +394,8 @@ def preflight(request):
     checks.run("login to postgres as Odoo's role", check_login, instance, address)
     if not checks.results[-1]["ok"]:
         return {"checks": checks.results, "databases": []}
+    present = (request["present"]["host"], request["present"]["port"])
+    checks.run("the PostgreSQL behind it is the one that Odoo uses now", check_same_cluster, instance, address, present)
     checks.run("LISTEN and NOTIFY across two connections on postgres", check_notify, instance, address)
     found = checks.run("list of tenants", lambda: tenants(instance, *address)) or []
     missing = set(instance.named_databases or []) - set(found)
@@ -420,6 +422,27 @@ def check_resolves(host):
 
 def check_login(instance, address):
     instance.connect("postgres", *address).close()
+
+
+CLUSTER = "SELECT system_identifier, pg_postmaster_start_time() FROM pg_control_system()"
+
+
+def check_same_cluster(instance, address, present):
+    """An Odoo of another server, staging say, must not wake up on this one's databases."""
+    found = []
+    for host, port in (address, present):
+        connection = instance.connect("postgres", host, port)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(CLUSTER)
+                found.append(cursor.fetchone())
+        finally:
+            connection.close()
+    if found[0] != found[1]:
+        raise CheckFailed(
+            f"{present[0]}:{present[1]} is another server; leave this container out (pooled_odoo_containers), or give it a"
+            " pooler of its own"
+        )
 
 
 def check_notify(instance, address):

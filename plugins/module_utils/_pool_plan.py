@@ -37,6 +37,7 @@ AUTH_POOL_SIZE = 2
 DIRECT_CONNECTIONS = 5
 # A client is a few kilobytes in PgBouncer, a refused one is an error page, so the limit is generous.
 MIN_CLIENTS = 1000
+MIN_FILES = 65536
 
 Instance = t.Mapping[str, t.Any]
 
@@ -196,8 +197,9 @@ def make(
             "steady": sum(role.listeners for role in roles) + tenants + 1,
             "worst_case": worst_case,
         },
-        # What a process opens beside the pools: its file limit is soft in the container, so it is set outright.
-        "file_limit": clients + worst_case + 100,
+        # One for each client and server connection and some for itself; in large steps, because another limit is another
+        # container, and a new worker or two should not be.
+        "file_limit": max(MIN_FILES, 2 ** math.ceil(math.log2(clients + worst_case + 100))),
         "warnings": _warnings(instances, available, worst_case),
     }
 

@@ -191,7 +191,7 @@ class Target:
         container = _docker.find(self.client, self.name)
         if container.status != "running":
             raise PooledError(f"container {self.name!r} is {container.status}; start it, or leave it out", "name")
-        return container, _odoo_instance.assemble(container.attrs, _docker.probe(container, {"do": "describe"}))
+        return container, _odoo_instance.assemble(container.attrs, _docker.describe(container))
 
     # --- there --------------------------------------------------------------------------------------------------------
 

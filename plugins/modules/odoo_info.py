@@ -21,7 +21,7 @@ options:
   containers:
     description:
       - Names of the containers to look at. It is an error if one of them does not run Odoo.
-      - By default all running containers that have an Odoo server among their processes.
+      - By default all running containers that have an Odoo server among their processes. With an empty list none.
     type: list
     elements: str
   databases:
@@ -147,7 +147,7 @@ def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
 
 
 def look_at(container: t.Any, with_databases: bool) -> dict[str, t.Any]:
-    found = _docker.probe(container, {"do": "describe"})
+    found = _docker.describe(container)
     instance = _odoo_instance.assemble(container.attrs, found)
     described = _odoo_instance.describe(instance)
     if with_databases:

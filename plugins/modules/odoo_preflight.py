@@ -11,9 +11,9 @@ short_description: Try from inside an Odoo container what Odoo will do behind a 
 version_added: 0.1.0
 description:
   - Before an instance is moved, connects from its container to the new address, with the instance's own credentials, and
-    does what Odoo does there. It resolves the name, logs in to C(postgres), sends a notification from one connection to
-    another, runs a transaction on every tenant, holds two cursors at once, and checks that settings of one client do not
-    reach another.
+    does what Odoo does there. It resolves the name, logs in to C(postgres), compares the server with the present one, sends
+    a notification from one connection to another, runs a transaction on every tenant, holds two cursors at once, and checks
+    that settings of one client do not reach another.
   - Fails with what did not work and what that would mean. Nothing in the instance is changed.
 extends_documentation_fragment:
   - pooled.odoo._attributes.info_module
@@ -64,16 +64,15 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _docker
-from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_instance
 
 
 def try_out(params: dict[str, t.Any]) -> dict[str, t.Any]:
     container = _docker.find(_docker.connect(params), params["name"])
-    found = _docker.probe(container, {"do": "describe"})
-    if not found["odoo"]:
-        raise PooledError(f"container {params['name']!r} runs no Odoo server; name only Odoo containers", "name")
-    request = {"do": "preflight", "host": params["host"], "port": params["port"]}
+    found = _docker.describe(container)
+    address = _odoo_instance.assemble(container.attrs, found).address
+    present = {"host": address.host, "port": address.port}
+    request = {"do": "preflight", "host": params["host"], "port": params["port"], "present": present}
     return _docker.probe(container, request, found["python"])
 
 

@@ -90,7 +90,7 @@ def test_the_pooler_is_locked_down(lab: Lab) -> None:
     assert host["CapDrop"] == ["ALL"]
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
     assert not host["PortBindings"]
-    assert attributes["Config"]["User"] == "pooler"
+    assert attributes["Config"]["User"] == "6432:6432"
     assert attributes["State"]["Health"]["Status"] == "healthy"
 
 

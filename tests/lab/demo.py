@@ -95,6 +95,18 @@ def show(verdict: dict[str, t.Any], artifacts: Path) -> None:
     print(f"\n  Verdict: {verdict['verdict'].upper()}")
 
 
+MARK = ".pooled-odoo-artifacts"
+
+
+def empty(folder: Path) -> None:
+    """Empties the folder of an earlier run, and no other."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+        sys.exit(f"bin/demo: {folder} has other files in it; name an empty or new folder with --artifacts")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARK).touch()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", choices=SIZES, default="demo")
@@ -102,7 +114,7 @@ def main() -> int:
     parser.add_argument("--keep-traffic", action="store_true")
     arguments = parser.parse_args()
     artifacts = arguments.artifacts.resolve()
-    shutil.rmtree(artifacts, ignore_errors=True)
+    empty(artifacts)
     lab = Lab(Path(os.environ["POOLED_ODOO_HOME"]) / "lab", arguments.size)
     print("\n1. A fresh ERP", flush=True)
     lab.up()

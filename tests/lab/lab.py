@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -61,6 +62,16 @@ SIZES = {
     "demo": Size(containers=4, workers=4, tenants=14, users=12, max_connections=400),
     "seed": Size(containers=8, workers=4, tenants=16, users=24, max_connections=800),
 }
+
+
+def stop_traffic(directory: Path) -> None:
+    """Ends the users whom an earlier run has left at work."""
+    try:
+        pid = int((directory / "traffic.pid").read_text())
+        if "locust" in Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(pid, signal.SIGKILL)
+    except (OSError, ValueError):
+        return
 
 
 class Odoo(t.NamedTuple):
@@ -122,15 +133,19 @@ class Lab:
         self.write_inventory()
 
     def down(self) -> None:
-        """Removes the lab's containers, network, volumes and files; not its images, which are dear to build."""
+        """Removes the lab's users, containers, network, volumes and files; not its images, which are dear to build."""
+        stop_traffic(self.directory)
         everything: dict[str, t.Any] = {"filters": {"label": LABEL}}
         for container in self.client.containers.list(all=True, **everything):
             container.remove(force=True, v=True)
-        # The pooler's container was made by the role, not by the lab, but it sits on the lab's network.
+        # Made by the role, not by the lab, but for it.
+        for name in (POOLER, f"{POOLER}-version"):
+            for container in self.client.containers.list(all=True, filters={"name": f"^{name}$"}):
+                container.remove(force=True, v=True)
         for network in self.client.networks.list(**everything):
             network.reload()
             for container in network.containers:
-                container.remove(force=True, v=True)
+                network.disconnect(container, force=True)
             network.remove()
         for volume in self.client.volumes.list(**everything):
             volume.remove(force=True)

@@ -40,6 +40,7 @@ class Traffic:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        (lab.directory / "traffic.pid").write_text(str(self.process.pid))
 
     def stop(self) -> None:
         if self.process.poll() is None:

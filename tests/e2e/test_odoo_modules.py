@@ -1,0 +1,219 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""odoo_info, odoo_preflight and odoo_dbhost on real Odoo, state by state, with users at work; and what happens when a move
+fails or its run is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Play, pooler_address
+from tests.lab.lab import DATABASE, DATABASE_ADDRESS, Lab, wait_until
+from tests.modules import ModuleFailed, run_module
+
+BY_FILE, BY_ENVIRONMENT = "pooled-lab-odoo1", "pooled-lab-odoo2"
+POOLED = "pooled-odoo"
+
+
+@pytest.fixture(scope="module")
+def state_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("tokens") / "state")
+
+
+@pytest.fixture(scope="module")
+def pooler(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
+    """A deployed pooler with both instances direct again; its address."""
+    artifacts = tmp_path_factory.mktemp("deploy")
+    settings = {
+        "pooled_odoo_audit_duration": 1,
+        "pooled_odoo_settle_seconds": 0,
+        "pooled_odoo_min_load_ratio": 0,
+        "pooled_odoo_min_reduction": 0,
+        "pooled_odoo_rollback_on_failure": False,
+    }
+    done = Play(lab.playbook("deploy", "-e", json.dumps(settings), artifacts=artifacts, capture_output=True, text=True))
+    print(done.output)
+    address = pooler_address(lab)
+    for name in (BY_FILE, BY_ENVIRONMENT):
+        run_module("odoo_dbhost", name=name, state="reverted", state_dir=str(lab.directory / "state" / "cutover"))
+    yield address
+    lab.playbook("rollback", artifacts=artifacts, capture_output=True)
+
+
+def ends(lab: Lab, name: str) -> set[str]:
+    """Where the container's database connections go now."""
+    found = run_module("odoo_info", containers=[name], databases=False)["instances"][0]["connections"]
+    return {end["address"] for end in found if end["port"] == 5432}
+
+
+def test_info_finds_every_instance(lab: Lab, traffic: t.Any) -> None:
+    found = {instance["name"]: instance for instance in run_module("odoo_info")["instances"]}
+    assert sorted(found) == [BY_FILE, BY_ENVIRONMENT]
+    for instance in found.values():
+        assert instance["version"] == "19.0"
+        assert instance["family"] == "official"
+        assert (instance["workers"], instance["cron_threads"], instance["listeners"]) == (2, 2, 3)
+        assert instance["databases"] == lab.tenants
+        assert instance["db_user"] == "odoo"
+        assert (instance["address"]["host"], instance["address"]["resolved"]) == ("db", [DATABASE_ADDRESS])
+    assert found[BY_FILE]["address"]["host_source"]["kind"] == "file"
+    assert found[BY_ENVIRONMENT]["address"]["host_source"]["kind"] == "environment"
+    assert "l4b" not in json.dumps(found)
+
+
+def test_info_refuses_what_is_no_odoo(traffic: t.Any) -> None:
+    with pytest.raises(ModuleFailed, match="there is no container 'nowhere' on this host"):
+        run_module("odoo_info", containers=["nowhere"])
+    with pytest.raises(ModuleFailed, match="'pooled-lab-db' runs no Odoo server"):
+        run_module("odoo_info", containers=[DATABASE])
+    with pytest.raises(ModuleFailed, match="Docker does not answer at unix:///nowhere"):
+        run_module("odoo_info", docker_host="unix:///nowhere")
+
+
+def test_preflight(pooler: str) -> None:
+    result = run_module("odoo_preflight", name=BY_FILE, host=POOLED)
+    assert all(check["ok"] for check in result["checks"])
+    assert [check["check"] for check in result["checks"]][:4] == [
+        "name of the pooler resolves",
+        "login to postgres as Odoo's role",
+        "the PostgreSQL behind it is the one that Odoo uses now",
+        "LISTEN and NOTIFY across two connections on postgres",
+    ]
+    with pytest.raises(ModuleFailed, match="cannot resolve 'nowhere'"):
+        run_module("odoo_preflight", name=BY_FILE, host="nowhere")
+    with pytest.raises(ModuleFailed, match="login to postgres as Odoo's role"):
+        run_module("odoo_preflight", name=BY_FILE, host=BY_ENVIRONMENT)
+
+
+MOVES = [(BY_FILE, "auto", "reload"), (BY_ENVIRONMENT, "auto", "recreate"), (BY_FILE, "restart", "restart")]
+
+
+@pytest.mark.parametrize(("name", "asked", "used"), MOVES)
+def test_there_and_back(lab: Lab, pooler: str, state_dir: str, name: str, asked: str, used: str) -> None:
+    """Check, real, again for both states; back, everything is as it was."""
+    before = lab.state()
+    there: dict[str, t.Any] = {"name": name, "host": POOLED, "method": asked, "state_dir": state_dir}
+    back: dict[str, t.Any] = {"name": name, "state": "reverted", "state_dir": state_dir}
+
+    predicted = run_module("odoo_dbhost", True, **there)
+    assert (predicted["changed"], predicted["method"]) == (True, used)
+    assert lab.state() == before
+    assert ends(lab, name) == {DATABASE_ADDRESS}
+
+    done = run_module("odoo_dbhost", **there)
+    assert (done["changed"], done["method"]) == (True, used)
+    assert done["diff"] == predicted["diff"]
+    assert (done["before"]["host"], done["after"]["host"]) == ("db", POOLED)
+    assert (done["gap_ms"] == 0) is (used == "reload")
+    assert ends(lab, name) == {pooler}
+    moved = lab.state()
+    assert moved != before
+
+    for check in (True, False):
+        assert run_module("odoo_dbhost", check, **there)["changed"] is False
+    assert lab.state() == moved
+
+    assert run_module("odoo_dbhost", True, **back)["changed"] is True
+    assert lab.state() == moved
+    assert run_module("odoo_dbhost", **back)["changed"] is True
+    assert lab.state() == before
+    assert ends(lab, name) == {DATABASE_ADDRESS}
+    for check in (True, False):
+        assert run_module("odoo_dbhost", check, **back)["changed"] is False
+
+
+def test_a_second_address_needs_the_way_back_first(lab: Lab, pooler: str, state_dir: str) -> None:
+    run_module("odoo_dbhost", name=BY_FILE, host=POOLED, state_dir=state_dir)
+    with pytest.raises(ModuleFailed, match="was moved to pooled-odoo:5432 before"):
+        run_module("odoo_dbhost", name=BY_FILE, host=pooler, state_dir=state_dir)
+    run_module("odoo_dbhost", name=BY_FILE, state="reverted", state_dir=state_dir)
+
+
+BAD: list[tuple[dict[str, t.Any], str]] = [
+    ({"name": "nowhere"}, "there is no container 'nowhere'"),
+    ({"name": "../../etc/passwd"}, "is not a container's name"),
+    ({"name": DATABASE}, "runs no Odoo server"),
+    ({"host": "no-such-name"}, "does not resolve inside pooled-lab-odoo1"),
+    ({"method": "recreate"}, "odoo.conf gives the address"),
+    ({"name": BY_ENVIRONMENT, "method": "reload"}, "does not come from odoo.conf but from HOST=db"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_bad_input_changes_nothing(
+    lab: Lab, pooler: str, state_dir: str, arguments: dict[str, t.Any], message: str
+) -> None:
+    before = lab.state()
+    with pytest.raises(ModuleFailed) as caught:
+        run_module("odoo_dbhost", **{"name": BY_FILE, "host": POOLED, "state_dir": state_dir, **arguments})
+    assert message in str(caught.value)
+    assert lab.state() == before
+
+
+@pytest.mark.parametrize("name", [BY_FILE, BY_ENVIRONMENT])
+def test_a_move_that_does_not_work_is_put_back(lab: Lab, pooler: str, state_dir: str, name: str) -> None:
+    """The name resolves, but no database is there."""
+    before = lab.state()
+    with pytest.raises(ModuleFailed) as caught:
+        run_module("odoo_dbhost", name=name, host="pooled-lab-pgbouncer", port=5433, state_dir=state_dir, timeout=15)
+    assert "is not right after 15 s" in str(caught.value)
+    assert "works at its former address again" in str(caught.value) or "runs again" in str(caught.value)
+    assert lab.state() == before
+    odoo = next(odoo for odoo in lab.instances if odoo.name == name)
+    wait_until("it works at its former address", 60, works_directly, lab, odoo.name)
+
+
+def works_directly(lab: Lab, name: str) -> None:
+    if ends(lab, name) != {DATABASE_ADDRESS}:
+        raise ConnectionError("not yet")
+
+
+# Seconds after the record appeared: at once, while Odoo starts, and while the gate waits.
+MOMENTS = [0.0, 0.5, 2.0]
+
+
+@pytest.mark.parametrize("delay", MOMENTS)
+@pytest.mark.parametrize("name", [BY_FILE, BY_ENVIRONMENT])
+def test_a_killed_run_can_be_finished_or_taken_back(
+    lab: Lab, pooler: str, state_dir: str, name: str, delay: float
+) -> None:
+    before = lab.state()
+    there: dict[str, t.Any] = {"name": name, "host": POOLED, "state_dir": state_dir}
+    kill_in_the_middle(there, Path(state_dir) / f"{name}.json", delay)
+    done = run_module("odoo_dbhost", **there)
+    assert done["after"]["host"] == POOLED
+    assert ends(lab, name) == {pooler}
+    run_module("odoo_dbhost", name=name, state="reverted", state_dir=state_dir)
+    assert lab.state() == before
+
+    kill_in_the_middle(there, Path(state_dir) / f"{name}.json", delay)
+    run_module("odoo_dbhost", name=name, state="reverted", state_dir=state_dir)
+    assert lab.state() == before
+    wait_until("it works at its former address", 60, works_directly, lab, name)
+
+
+def kill_in_the_middle(arguments: dict[str, t.Any], record: Path, delay: float) -> None:
+    """A run of odoo_dbhost that is killed *delay* seconds after it wrote its record."""
+    code = (
+        "import json, sys; from tests.modules import run_module; run_module('odoo_dbhost', **json.loads(sys.argv[1]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, json.dumps(arguments)], start_new_session=True)
+    deadline = time.monotonic() + 30
+    while not record.exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None, "it ended before it began"
+        time.sleep(0.01)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
