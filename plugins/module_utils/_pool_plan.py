@@ -37,7 +37,7 @@ AUTH_POOL_SIZE = 2
 DIRECT_CONNECTIONS = 5
 # A client is a few kilobytes in PgBouncer, a refused one is an error page, so the limit is generous.
 MIN_CLIENTS = 1000
-MIN_FILES = 65536
+MIN_FILES = 8192
 
 Instance = t.Mapping[str, t.Any]
 

@@ -41,7 +41,7 @@ def test_the_reference_lab() -> None:
     assert made["settings"]["max_user_connections"] == 32 + 64 + 1
     assert made["predicted"]["worst_case"] == 97 + 2
     assert made["settings"]["max_client_conn"] == 3600
-    assert made["file_limit"] == 65536
+    assert made["file_limit"] == 8192
     assert made["warnings"] == []
 
 
