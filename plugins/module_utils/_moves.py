@@ -28,6 +28,8 @@ from ansible_collections.pooled.odoo.plugins.module_utils._odoo_versions import 
 # Odoo answers a first request only after it has loaded its registries; its own limit for stopping is longer still.
 STOP_TIMEOUT = 30
 POLL_SECONDS = 0.5
+# Odoo itself gives a new server 60 s to start (odoo/service/server.py, fork_and_reload).
+RELOAD_TIMEOUT = 90
 
 End = t.Tuple[str, int]
 
@@ -158,7 +160,9 @@ def apply_conf(container: t.Any, method: str, pid: int | None, python: str | Non
     """Makes the running Odoo read its odoo.conf again."""
     if method == "restart":
         container.restart(timeout=STOP_TIMEOUT)
-    elif pid == 1:
+        return
+    wait_for_hangup_handler(container)
+    if pid == 1:
         container.kill(signal="SIGHUP")
     else:
         # PID 1 is an init or a shell; a shell would swallow the signal, so Odoo gets it directly.
@@ -166,6 +170,22 @@ def apply_conf(container: t.Any, method: str, pid: int | None, python: str | Non
         code, output = container.exec_run([python, "-c", hang_up, str(pid)])
         if code != 0:
             raise PooledError(f"cannot signal Odoo in {container.name}: {output.decode('utf-8', 'replace').strip()}")
+
+
+def wait_for_hangup_handler(container: t.Any) -> None:
+    """Until a SIGHUP would be heard. Another reload may be on its way, begun by a run that was killed; its server has to be
+    there for a while, because a signal between the old one's last look and its re-execution is lost as well."""
+    deadline = time.monotonic() + RELOAD_TIMEOUT
+    heard = 0
+    while heard < 3:
+        try:
+            seen = _docker.probe(container, {"do": "watch"})
+            heard = heard + 1 if seen.get("catches_hangup") else 0
+        except PooledError:
+            heard = 0
+        if time.monotonic() > deadline:
+            raise PooledError(f"Odoo in {container.name} does not listen to SIGHUP; method=restart does without")
+        time.sleep(POLL_SECONDS)
 
 
 # --- containers -------------------------------------------------------------------------------------------------------
@@ -215,10 +235,13 @@ def _image_of(client: t.Any, inspection: t.Mapping[str, t.Any]) -> str:
         return image_id
 
 
-def swap(outgoing: t.Any, incoming: t.Any, goal: Goal, timeout: float) -> int:
+def swap(
+    outgoing: t.Any, incoming: t.Any, goal: Goal, timeout: float, before_stop: t.Callable[[], object] = lambda: None
+) -> int:
     """Lets *incoming* take over from *outgoing*; the milliseconds in which neither answered for sure.
 
-    Where no port or address is in the way, *incoming* works before *outgoing* stops. If *incoming* does not reach
+    Where no port or address is in the way, *incoming* works before *outgoing* stops. *before_stop* is called just before
+    *outgoing* is told to stop, which Docker then does even if this process is gone. If *incoming* does not reach
     *goal*, it is stopped, *outgoing* runs again, and PooledError is raised.
     """
     overlap = _container.can_overlap(incoming.attrs)
@@ -226,11 +249,13 @@ def swap(outgoing: t.Any, incoming: t.Any, goal: Goal, timeout: float) -> int:
     try:
         if not overlap:
             stopped_at = time.monotonic()
+            before_stop()
             outgoing.stop(timeout=STOP_TIMEOUT)
         incoming.start()
         wait_for(incoming, goal, timeout)
         gap = 0 if stopped_at is None else round((time.monotonic() - stopped_at) * 1000)
         if overlap:
+            before_stop()
             outgoing.stop(timeout=STOP_TIMEOUT)
         return gap
     except _docker.ERRORS:

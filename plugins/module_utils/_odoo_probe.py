@@ -322,6 +322,14 @@ def database_arguments(argv):
     return kept
 
 
+def catches_hangup(pid):
+    """Whether the process has a handler for SIGHUP. It has none between its re-execution in a reload and the moment when
+    its server has started; PID 1 of a container would then just not notice the signal."""
+    with open(f"/proc/{pid}/status") as handle:
+        caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", handle.read(), re.MULTILINE)
+    return bool(caught and int(caught.group(1), 16) & 1)
+
+
 def watch(request):
     """What decides whether a move is through: does it answer, and where do its connections go?"""
     instance = Instance()
@@ -330,6 +338,7 @@ def watch(request):
     return {
         "odoo": True,
         "pid": instance.process["pid"],
+        "catches_hangup": catches_hangup(instance.process["pid"]),
         "argv": database_arguments(instance.argv),
         "http": ask_http(instance, request.get("http_path", "/web/health")),
         "connections": connections(),

@@ -320,8 +320,12 @@ class Target:
             )
         self.remove_own_container()
         self.check_name_is_free(former)
+        if self.kept.get("stopping"):
+            # Docker may still be at it; started before that has ended, it would stop all the same.
+            former.stop(timeout=_moves.STOP_TIMEOUT)
         _moves.unpark(former, self.name, self.kept["restart_policy"])
         former.start()
+        _moves.wait_for(former, self.way_back(), self.params["timeout"])
         _cutover.drop(self.params["state_dir"], self.name)
         self.record = None
 
@@ -498,13 +502,19 @@ class Recreation:
             )
             target.kept["new_id"] = incoming.id
             target.save()
-            gap = _moves.swap(self.container, incoming, goal, target.params["timeout"])
+            gap = _moves.swap(self.container, incoming, goal, target.params["timeout"], self.note_stop)
             _moves.park(self.container, target.name)
             incoming.rename(target.name)
         except _docker.ERRORS as error:
+            # This very run has waited for the stop, so there is none under way.
+            target.kept["stopping"] = False
             target.undo_interrupted_recreate()
             raise PooledError(f"{error}. The former container runs again") from error
         return gap
+
+    def note_stop(self) -> None:
+        self.target.kept["stopping"] = True
+        self.target.save()
 
 
 def replacements(
