@@ -49,11 +49,9 @@ need_docker() {
     if [ "$(id -u)" != 0 ] && as_root docker info >/dev/null 2>&1; then
         die "Docker runs, but $(id -un) may not use it; add yourself to the group docker and log in again, or run this as root"
     fi
+    need_packages docker.io ca-certificates iptables
     # From Debian 13 on the client is a package of its own.
-    local client=''
-    apt-cache show docker-cli >/dev/null 2>&1 && client=docker-cli
-    # shellcheck disable=SC2086 # none or one word
-    need_packages docker.io ca-certificates iptables $client
+    command -v docker >/dev/null || need_packages docker-cli
     if [ -d /run/systemd/system ]; then
         docker_answers || quietly "start Docker through systemd" as_root systemctl start docker
     else
