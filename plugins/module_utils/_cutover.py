@@ -49,6 +49,7 @@ def lock(state_dir: str, name: str) -> t.Any:
     except OSError:
         handle.close()
         raise PooledError(f"another run is moving {name} right now; wait until it is through") from None
+    _files.remove_leftovers(path_of(state_dir, name))
     return handle
 
 

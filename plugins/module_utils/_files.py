@@ -9,6 +9,9 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import glob
 import os
 import stat
 import tempfile
@@ -57,18 +60,27 @@ def replace_all(contents: t.Mapping[str, bytes], attributes: Attributes) -> None
     """Writes every file beside its place, then renames them over what was there, in the order given.
 
     All of the writing, and so all that can fill a disk, is done before the first rename. A file is private from its
-    first byte on. Raises PooledError when the disk is full or the place not writable; then the old files are in place.
+    first byte on. What a run that was killed meanwhile has left beside the files goes. Raises PooledError when the disk
+    is full or the place not writable; then the old files are in place.
     """
+    with contextlib.ExitStack() as stack:
+        for directory in sorted({_directory_of(path) for path in contents}):
+            stack.enter_context(_only_writer(directory))
+        _replace_all(contents, attributes)
+
+
+def _replace_all(contents: t.Mapping[str, bytes], attributes: Attributes) -> None:
     staged: dict[str, str] = {}
     replaced = 0
     try:
         for path, content in contents.items():
+            _unlink_leftovers(path)
             staged[path] = _stage(path, content, attributes)
         for path in contents:
             os.replace(staged[path], path)
             del staged[path]
             replaced += 1
-        for directory in {os.path.dirname(path) or "." for path in contents}:
+        for directory in {_directory_of(path) for path in contents}:
             _sync_directory(directory)
     except OSError as error:
         outcome = (
@@ -81,7 +93,7 @@ def replace_all(contents: t.Mapping[str, bytes], attributes: Attributes) -> None
 
 
 def _stage(path: str, content: bytes, attributes: Attributes) -> str:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path) or ".")
+    descriptor, temporary = tempfile.mkstemp(prefix=_staged_prefix(path), dir=_directory_of(path))
     try:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(content)
@@ -93,6 +105,39 @@ def _stage(path: str, content: bytes, attributes: Attributes) -> str:
         os.unlink(temporary)
         raise
     return temporary
+
+
+def _staged_prefix(path: str) -> str:
+    return f".{os.path.basename(path)}.pooled-"
+
+
+def remove_leftovers(path: str) -> None:
+    """Removes what a run that was killed while it wrote *path* has left beside it."""
+    with _only_writer(_directory_of(path)):
+        _unlink_leftovers(path)
+
+
+def _unlink_leftovers(path: str) -> None:
+    for leftover in glob.glob(glob.escape(os.path.join(_directory_of(path), _staged_prefix(path))) + "*"):
+        os.unlink(leftover)
+
+
+@contextlib.contextmanager
+def _only_writer(directory: str) -> t.Iterator[None]:
+    """Keeps other runs of ours from writing in *directory*, so that what lies there half written is of a killed one."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise PooledError(f"cannot write in {directory}: {error.strerror}; nothing was replaced") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _directory_of(path: str) -> str:
+    return os.path.dirname(path) or "."
 
 
 def overwrite(path: str, content: bytes) -> None:
@@ -119,7 +164,7 @@ def remove(path: str) -> None:
         return
     except OSError as error:
         raise PooledError(f"cannot remove {path}: {error.strerror}") from error
-    _sync_directory(os.path.dirname(path) or ".")
+    _sync_directory(_directory_of(path))
 
 
 def _sync_directory(directory: str) -> None:

@@ -28,6 +28,8 @@ from ansible_collections.pooled.odoo.plugins.module_utils._odoo_versions import 
 # Odoo answers a first request only after it has loaded its registries; its own limit for stopping is longer still.
 STOP_TIMEOUT = 30
 POLL_SECONDS = 0.5
+# Docker creates a container within a second; on a host whose disk is busy it takes several.
+CREATION_SECONDS = 10
 # Odoo itself gives a new server 60 s to start (odoo/service/server.py, fork_and_reload).
 RELOAD_TIMEOUT = 90
 
@@ -140,6 +142,8 @@ def write_conf(path: str, content: bytes, in_place: bool) -> None:
 def restore_file(entry: t.Mapping[str, t.Any], keys: t.Collection[str], half_written: bool) -> str | None:
     """Puts back what was in the file; a warning if somebody else has changed it since, in which case only *keys* are
     put back. With *half_written* nobody else had the time, so whatever is there is ours."""
+    if not entry["in_place"]:
+        _files.remove_leftovers(entry["path"])
     now = _files.read(entry["path"])
     before = _cutover.file_before(entry)
     if now is None:
@@ -224,6 +228,17 @@ def create_like(
             ipv6_address=addresses.get("IPv6Address"),
         )
     return container
+
+
+def wait_for_creation(client: t.Any, name: str) -> t.Any | None:
+    """The container *name*, or None. Docker creates what it was asked for even if the one who asked is gone, so it is
+    waited for a while."""
+    deadline = time.monotonic() + CREATION_SECONDS
+    while True:
+        container = _docker.find_or_none(client, name)
+        if container is not None or time.monotonic() > deadline:
+            return container
+        time.sleep(POLL_SECONDS)
 
 
 def _image_of(client: t.Any, inspection: t.Mapping[str, t.Any]) -> str:

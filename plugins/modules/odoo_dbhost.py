@@ -331,12 +331,14 @@ class Target:
 
     def remove_own_container(self) -> None:
         """Removes the container that this move made, and no other."""
-        made = _docker.find_or_none(self.client, self.kept.get("new_id"))
-        # Between its creation and the note of its id a run may have died.
-        unnoted = _docker.find_or_none(self.client, _moves.new_name(self.name))
-        if made is not None:
-            made.remove(force=True)
-        elif unnoted is not None and unnoted.status == "created":
+        if "new_id" in self.kept:
+            made = _docker.find_or_none(self.client, self.kept["new_id"])
+            if made is not None:
+                made.remove(force=True)
+            return
+        # Between its creation and the note of its id a run has died.
+        unnoted = _moves.wait_for_creation(self.client, _moves.new_name(self.name))
+        if unnoted is not None and unnoted.status == "created":
             unnoted.remove()
 
     def check_name_is_free(self, former: t.Any | None) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import typing as t
 from pathlib import Path
@@ -69,11 +70,27 @@ def test_replace_is_private(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a"]
 
 
+@pytest.mark.parametrize("after", [_files.remove_leftovers, lambda path: _files.replace(path, b"newer", MINE)])
+def test_a_killed_write_leaves_the_old_file_and_nothing_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: t.Callable[[str], None]
+) -> None:
+    path = tmp_path / "a[1]"
+    path.write_text("old")
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(os, "replace", lambda *_paths: os.kill(os.getpid(), signal.SIGKILL))
+        _files.replace(str(path), b"new", MINE)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert path.read_text() == "old"
+    assert len(os.listdir(tmp_path)) == 2
+    after(str(path))
+    assert os.listdir(tmp_path) == ["a[1]"]
+
+
 def test_a_full_disk_leaves_the_old_files(tmp_path: Path) -> None:
     """/dev/full is a real ENOSPC, behind a link that mkstemp's directory cannot have; so the write itself is made to
     fail by the process's own limit on file sizes."""
     import resource
-    import signal
 
     path = tmp_path / "a"
     path.write_text("old")
