@@ -22,17 +22,20 @@ from tests.lab.load import Traffic, errors, figures, phases
 # Short enough for a demonstration, long enough for a peak under steady traffic.
 AUDIT_SECONDS = 30
 WARM_SHARE = 0.85
-WARM_SECONDS = 180
+WARM_SECONDS = {"small": 120, "demo": 180, "seed": 480}
+# The first pages of a tenant make Odoo write its assets; what comes after is the load of a working day.
+CALM_SECONDS = 30
 MIN_REDUCTION = 80
 
 
 def warm_up(lab: Lab) -> None:
     """Until the workers have served most tenants, as they have in an ERP that runs since the morning."""
     goal = int(lab.size.containers * lab.size.workers * lab.size.tenants * WARM_SHARE)
-    deadline = time.monotonic() + WARM_SECONDS
+    deadline = time.monotonic() + WARM_SECONDS[lab.size_name]
     while (count := lab.connections()) < goal and time.monotonic() < deadline:
         say(f"warming up: {count} connections, waiting for {goal}")
         time.sleep(10)
+    time.sleep(CALM_SECONDS)
     say(f"warm: {lab.connections()} connections")
 
 

@@ -60,7 +60,7 @@ class Size(t.NamedTuple):
 SIZES = {
     "small": Size(containers=2, workers=2, tenants=9, users=6, max_connections=100),
     "demo": Size(containers=4, workers=4, tenants=14, users=12, max_connections=400),
-    "seed": Size(containers=8, workers=4, tenants=16, users=24, max_connections=800),
+    "seed": Size(containers=8, workers=4, tenants=16, users=16, max_connections=800),
 }
 
 
