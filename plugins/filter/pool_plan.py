@@ -24,6 +24,22 @@ options:
       - An audit of M(pooled.odoo.pg_conn_audit), for PostgreSQL's limits and the connections of other roles.
     type: dict
     required: true
+  settings:
+    description:
+      - Figures to set instead of planning them, by the names under which the plan shows them, such as
+        C(postgres.pool_size), C(default_pool_size) or C(odoo.max_user_connections); and other keys of PgBouncer's own
+        section.
+      - What can hang, deadlock or break Odoo is refused.
+    type: dict
+    default: {}
+  force:
+    description: Take such settings nevertheless, with a warning for each.
+    type: bool
+    default: false
+  session_door:
+    description: Plan a second listener in session mode too, for job runners, backups and upgrades.
+    type: bool
+    default: false
   auth_user:
     description: Role as which PgBouncer looks up passwords.
     type: str
@@ -40,7 +56,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The plan, with C(settings), C(users), C(figures) and their reasons, C(predicted), C(budget) and C(warnings).
+  description: The plan, with C(settings), C(users), C(figures) and their reasons, C(session_door), C(predicted), C(budget)
+    and C(warnings).
   type: dict
 """
 
@@ -53,15 +70,19 @@ from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledE
 
 
 def pool_plan(
-    instances: list[dict[str, t.Any]], audit: dict[str, t.Any], auth_user: str = "pooled_odoo_auth"
+    instances: list[dict[str, t.Any]],
+    audit: dict[str, t.Any],
+    settings: dict[str, t.Any] | None = None,
+    force: bool = False,
+    session_door: bool = False,
+    auth_user: str = "pooled_odoo_auth",
 ) -> dict[str, t.Any]:
     odoo_roles = {instance["db_user"] for instance in instances}
     # What PgBouncer itself holds after a first deployment is in the plan already.
-    others = sum(
-        figures["peak"] for role, figures in audit["by_role"].items() if role not in odoo_roles and role != auth_user
-    )
+    own_roles = {auth_user, f"{auth_user}_session"}
+    others = sum(figures["peak"] for role, figures in audit["by_role"].items() if role not in odoo_roles | own_roles)
     try:
-        return _pool_plan.make(instances, audit["limits"], others, auth_user)
+        return _pool_plan.make(instances, audit["limits"], others, auth_user, settings, force, session_door)
     except PooledError as error:
         raise AnsibleFilterError(f"pool_plan: {error}") from error
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import typing as t
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _ini
+from ansible_collections.pooled.odoo.plugins.module_utils import _ini, _pool_hazards
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 SCHEMA = "pooled.odoo/plan/1"
@@ -29,10 +29,15 @@ GEVENT_CURSORS = 2
 # In threaded mode every request is a thread; Odoo bounds them by half of db_maxconn (odoo/service/server.py). More than
 # this many of one process never work at once, because Python runs one of them at a time.
 MAX_BUSY_THREADS = 16
+# Seconds after which a connection that nobody uses is closed. Crons visit each tenant every minute; longer, and none would
+# ever go.
+IDLE_TIMEOUT = 10
 # Connections to `postgres` that come and go: NOTIFY after a commit, the list of databases, the database manager.
 MIN_SHORT_CALLS, MAX_SHORT_CALLS = 4, 10
 # PgBouncer's own look-ups of passwords.
 AUTH_POOL_SIZE = 2
+# Sessions beside the job runners that the session door has room for: an upgrade needs two, a backup and a restore one each.
+SESSION_SPARE = 4
 # Room in PostgreSQL for an administrator, a backup and a dump beside all pools.
 DIRECT_CONNECTIONS = 5
 # A client is a few kilobytes in PgBouncer, a refused one is an error page, so the limit is generous.
@@ -43,13 +48,18 @@ Instance = t.Mapping[str, t.Any]
 
 
 class Role(t.NamedTuple):
-    """What the instances of one PostgreSQL role need together."""
+    """What the instances of one PostgreSQL role need together.
+
+    ``holders`` are those that may be in a transaction at once and then want a second connection; ``runners`` the
+    connections that job runners (OCA queue_job) keep, one for each instance and tenant that has the module.
+    """
 
     name: str
     listeners: int
     workers: int
     holders: int
     clients: int
+    runners: int
     tenants: frozenset[str]
 
 
@@ -77,6 +87,7 @@ def by_role(instances: t.Sequence[Instance]) -> list[Role]:
                 workers=sum(max(instance["workers"], 1) for instance in own),
                 holders=sum(_busy(instance) + instance["cron_threads"] for instance in own),
                 clients=sum(_clients(instance) for instance in own),
+                runners=sum(len(instance["queue_job"]["databases"]) for instance in own if instance.get("queue_job")),
                 tenants=frozenset(tenant for instance in own for tenant in instance["databases"]),
             )
         )
@@ -91,10 +102,30 @@ def _session_pool(role: Role) -> int:
     return role.listeners + _short_calls(role)
 
 
-def _cap(role: Role) -> int:
-    """Every holder has one connection, one of them gets its second; whoever waits then gets one released. The caps of
-    PgBouncer count like a pool's limit, so a lower one could let all of them wait for each other."""
-    return _session_pool(role) + role.holders + 1
+class _Figures:
+    """The plan's sizes in the order in which they are shown; what the operator has set takes the place of what is planned."""
+
+    def __init__(self, overrides: t.Mapping[str, t.Any]) -> None:
+        self.overrides = overrides
+        self.shown: list[dict[str, t.Any]] = []
+
+    def add(self, name: str, planned: int, reason: str) -> t.Any:
+        value: float = planned
+        if name in self.overrides:
+            value = _pool_hazards.number(name, self.overrides[name])
+            reason = f"set by you; planned were {planned}: {reason}"
+        self.shown.append({"name": name, "value": value, "planned": planned, "reason": reason})
+        return value
+
+    def has(self, name: str) -> bool:
+        return any(figure["name"] == name for figure in self.shown)
+
+    def check_names(self) -> None:
+        """Keys of PgBouncer have no dot, so one with a dot must be a figure."""
+        for name in self.overrides:
+            if "." in name and not self.has(name):
+                known = ", ".join(figure["name"] for figure in self.shown if "." in figure["name"])
+                raise PooledError(f"the plan has no such figure; it has {known}", name)
 
 
 def make(
@@ -102,13 +133,106 @@ def make(
     limits: t.Mapping[str, t.Any],
     other_connections: int,
     auth_user: str,
+    overrides: t.Mapping[str, t.Any] | None = None,
+    force: bool = False,
+    session_door: bool = False,
 ) -> dict[str, t.Any]:
     """The plan, a JSON document.
 
     *instances*: as ``odoo_info`` lists them, with ``databases``. *limits*: ``max_connections`` and ``reserved`` of
-    PostgreSQL. *other_connections*: the most that roles other than Odoo's had while measured. Raises PooledError when
-    PostgreSQL cannot give what the plan needs at its worst.
+    PostgreSQL. *other_connections*: the most that roles other than Odoo's had while measured. *overrides*: figures by the
+    names under which the plan shows them, and other keys of PgBouncer's own section. *session_door*: plan a second
+    listener in session mode too.
+
+    Raises PooledError when PostgreSQL cannot give what the plan needs at its worst, and, unless *force*, when an override
+    can hang or break Odoo.
     """
+    overrides = overrides or {}
+    _check_instances(instances)
+    roles = by_role(instances)
+    figures = _Figures(overrides)
+    most_holders = max(role.holders for role in roles)
+    planned_session_pool = max(_session_pool(role) for role in roles)
+    session_pool = figures.add(
+        "postgres.pool_size",
+        planned_session_pool,
+        f"{max(role.listeners for role in roles)} listeners (crons and bus) hold one each for ever, and"
+        f" {max(_short_calls(role) for role in roles)} short calls (notifications, lists of databases) may come at once; too"
+        " few and the whole ERP hangs",
+    )
+    pool_size = figures.add(
+        "default_pool_size", TENANT_POOL_SIZE, "the steady state of a tenant; more only keeps idle connections warm"
+    )
+    figures.add(
+        "reserve_pool_size",
+        max(0, most_holders + 1 - pool_size),
+        f"{most_holders} workers, crons and websocket cursors may each hold one connection of a tenant and want a"
+        " second; with one more than that they cannot deadlock",
+    )
+    figures.add("reserve_pool_timeout", RESERVE_POOL_TIMEOUT, "the longest that a nested cursor waits for the reserve")
+    clients = figures.add(
+        "max_client_conn",
+        max(MIN_CLIENTS, math.ceil(sum(role.clients for role in roles) / 100) * 100),
+        "what all Odoo processes may open (db_maxconn each); refused is an error page",
+    )
+    figures.add("query_wait_timeout", 30, "below Odoo's limit_time_real of 120, so that the error tells the reason")
+    figures.add(
+        "server_idle_timeout", IDLE_TIMEOUT, "crons visit each tenant every minute; longer, and none would ever go"
+    )
+    figures.add(
+        "server_lifetime", 3600, "bounds what a backend's caches of a tenant's tables can grow to; listeners stay"
+    )
+    figures.add("server_login_retry", 1, "a tenant that was just created must not be refused for 15 s")
+    figures.add(
+        "server_reset_query_always",
+        1,
+        "what one client sets (search_path by a backup, lock_timeout by an upgrade) must not reach another",
+    )
+    # PgBouncer's caps count like a pool's limit, so a lower one could let all holders wait for each other.
+    caps = {
+        role.name: figures.add(
+            f"{role.name}.max_user_connections",
+            _session_pool(role) + session_pool - planned_session_pool + role.holders + 1,
+            f"its session pool, {role.holders} holders of one connection each, and one more, so that somebody always gets a"
+            " second; the total never passes it",
+        )
+        for role in roles
+    }
+    settings: dict[str, t.Any] = {
+        "pool_mode": "transaction",
+        "max_user_connections": max(caps.values()),
+        **{figure["name"]: figure["value"] for figure in figures.shown if "." not in figure["name"]},
+        **{key: value for key, value in overrides.items() if "." not in key and not figures.has(key)},
+    }
+    needs = [
+        _pool_hazards.Need(role.name, role.listeners, _session_pool(role), role.holders, role.clients, caps[role.name])
+        for role in roles
+    ]
+    warnings = _pool_hazards.check(session_pool, settings, needs, force)
+    door = _session_door(roles, figures, auth_user) if session_door else None
+    # Without the door job runners go to PostgreSQL directly.
+    beside = door["worst_case"] if door else sum(role.runners for role in roles)
+    worst_case = sum(caps.values()) + AUTH_POOL_SIZE + beside
+    figures.check_names()
+    budget = _budget(limits, other_connections, worst_case)
+    return {
+        "schema": SCHEMA,
+        "settings": settings,
+        # Every role finds its listeners' pool at this size; caps are per role.
+        "postgres_pool_size": session_pool,
+        "roles": [role.name for role in roles],
+        "auth_user": auth_user,
+        "users": _users(caps, auth_user),
+        "figures": figures.shown,
+        "session_door": door,
+        "budget": budget,
+        "predicted": {"steady": _steady(roles), "worst_case": worst_case},
+        "file_limit": _file_limit(clients + worst_case),
+        "warnings": warnings + _warnings(instances, budget["available"], worst_case),
+    }
+
+
+def _check_instances(instances: t.Sequence[Instance]) -> None:
     if not instances:
         raise PooledError("there is no Odoo instance to plan for")
     for instance in instances:
@@ -116,96 +240,76 @@ def make(
             raise PooledError(
                 f"the role of {instance['name']} is unknown; set db_user in its odoo.conf or its environment"
             )
-    roles = by_role(instances)
-    caps = {role.name: _cap(role) for role in roles}
-    worst_case = sum(caps.values()) + AUTH_POOL_SIZE
-    available = limits["max_connections"] - limits["reserved"] - other_connections - DIRECT_CONNECTIONS
-    if worst_case > available:
-        raise PooledError(
-            f"max_connections is too small for the plan: at worst the pools need {worst_case}, and of"
-            f" {limits['max_connections']} are left {available} ({limits['reserved']} reserved, {other_connections} used by"
-            f" others, {DIRECT_CONNECTIONS} for administration); raise max_connections to at least"
-            f" {limits['max_connections'] + worst_case - available}, or lower workers or max_cron_threads of Odoo",
+
+
+def _session_door(roles: t.Sequence[Role], figures: _Figures, auth_user: str) -> dict[str, t.Any]:
+    """The second listener, in session mode: a connection there is a connection to PostgreSQL for as long as it lasts."""
+    own_auth_user = f"{auth_user}_session"
+    caps = {
+        role.name: figures.add(
+            f"session.{role.name}.max_user_connections",
+            role.runners + SESSION_SPARE,
+            f"session door: {role.runners} job runners' connections, and {SESSION_SPARE} for an upgrade, a backup and a"
+            " restore",
         )
-    most_holders = max(role.holders for role in roles)
-    session_pool = max(_session_pool(role) for role in roles)
-    clients = max(MIN_CLIENTS, math.ceil(sum(role.clients for role in roles) / 100) * 100)
-    tenants = len({(role.name, tenant) for role in roles for tenant in role.tenants})
-    figures = [
-        _figure(
-            "postgres.pool_size",
-            session_pool,
-            f"{max(role.listeners for role in roles)} listeners (crons and bus) hold one each for ever, and"
-            " up to that many short calls more come at once; too few and the whole ERP hangs",
-        ),
-        _figure(
-            "default_pool_size",
-            TENANT_POOL_SIZE,
-            "the steady state of a tenant; more only keeps idle connections warm",
-        ),
-        _figure(
-            "reserve_pool_size",
-            most_holders + 1 - TENANT_POOL_SIZE,
-            f"{most_holders} workers, crons and websocket cursors may each hold one connection of a tenant and want a"
-            " second; with one more than that they cannot deadlock",
-        ),
-        _figure("reserve_pool_timeout", RESERVE_POOL_TIMEOUT, "the longest that a nested cursor waits for the reserve"),
-        _figure(
-            "max_client_conn", clients, "what all Odoo processes may open (db_maxconn each); refused is an error page"
-        ),
-        _figure("query_wait_timeout", 30, "below Odoo's limit_time_real of 120, so that the error tells the reason"),
-        _figure(
-            "server_idle_timeout", 10, "crons visit each tenant every minute; longer, and no connection would ever go"
-        ),
-        _figure("server_login_retry", 1, "a tenant that was just created must not be refused for 15 s"),
-        _figure(
-            "server_reset_query_always",
-            1,
-            "what one client sets (search_path by a backup, lock_timeout by an upgrade) must not reach another",
-        ),
-    ]
-    for role in roles:
-        figures.append(
-            _figure(
-                f"{role.name}.max_user_connections",
-                caps[role.name],
-                f"session pool {_session_pool(role)}, {role.holders} holders and one more; the total never passes it",
-            )
-        )
-    settings = {figure["name"]: figure["value"] for figure in figures if "." not in figure["name"]}
-    settings.update(pool_mode="transaction", max_user_connections=max(caps.values()))
+        for role in roles
+    }
     return {
-        "schema": SCHEMA,
-        "settings": settings,
-        # Every role finds its listeners' pool at this size; caps are per role.
-        "postgres_pool_size": session_pool,
+        "settings": {
+            "pool_mode": "session",
+            "default_pool_size": max(caps.values()),
+            "max_user_connections": max(caps.values()),
+            # Whoever finds it full shall wait in a queue and be told, not be refused.
+            "max_client_conn": MIN_CLIENTS,
+            "query_wait_timeout": 30,
+            "server_idle_timeout": IDLE_TIMEOUT,
+            "server_login_retry": 1,
+        },
+        "postgres_pool_size": max(caps.values()),
         "roles": [role.name for role in roles],
-        "users": [
-            # A role whose name pgbouncer.ini cannot express has the global cap, which is the highest.
-            *({"name": r.name, "max_user_connections": caps[r.name]} for r in roles if _ini.can_name(r.name)),
-            {"name": auth_user, "max_user_connections": AUTH_POOL_SIZE, "pool_size": AUTH_POOL_SIZE},
-        ],
-        "figures": figures,
-        "budget": {
-            "max_connections": limits["max_connections"],
-            "reserved": limits["reserved"],
-            "others": other_connections,
-            "administration": DIRECT_CONNECTIONS,
-            "available": available,
-        },
-        "predicted": {
-            "steady": sum(role.listeners for role in roles) + tenants + 1,
-            "worst_case": worst_case,
-        },
-        # One for each client and server connection and some for itself; in large steps, because another limit is another
-        # container, and a new worker or two should not be.
-        "file_limit": max(MIN_FILES, 2 ** math.ceil(math.log2(clients + worst_case + 100))),
-        "warnings": _warnings(instances, available, worst_case),
+        "auth_user": own_auth_user,
+        "users": _users(caps, own_auth_user),
+        "worst_case": sum(caps.values()) + AUTH_POOL_SIZE,
+        "file_limit": _file_limit(MIN_CLIENTS + sum(caps.values())),
     }
 
 
-def _figure(name: str, value: int, reason: str) -> dict[str, t.Any]:
-    return {"name": name, "value": value, "reason": reason}
+def _users(caps: t.Mapping[str, int], auth_user: str) -> list[dict[str, t.Any]]:
+    return [
+        # A role whose name pgbouncer.ini cannot express has the global cap, which is the highest.
+        *({"name": name, "max_user_connections": cap} for name, cap in caps.items() if _ini.can_name(name)),
+        {"name": auth_user, "max_user_connections": AUTH_POOL_SIZE, "pool_size": AUTH_POOL_SIZE},
+    ]
+
+
+def _budget(limits: t.Mapping[str, t.Any], others: int, worst_case: int) -> dict[str, int]:
+    """What PostgreSQL can give; raises PooledError where that is less than *worst_case*."""
+    maximum, reserved = limits["max_connections"], limits["reserved"]
+    available = maximum - reserved - others - DIRECT_CONNECTIONS
+    if worst_case > available:
+        raise PooledError(
+            f"max_connections is too small for the plan: at worst the pools need {worst_case}, and of {maximum} are left"
+            f" {available} ({reserved} reserved, {others} used by others, {DIRECT_CONNECTIONS} for administration); raise"
+            f" max_connections to at least {maximum + worst_case - available}, or lower workers or max_cron_threads of Odoo"
+        )
+    return {
+        "max_connections": maximum,
+        "reserved": reserved,
+        "others": others,
+        "administration": DIRECT_CONNECTIONS,
+        "available": available,
+    }
+
+
+def _file_limit(connections: int) -> int:
+    """One for each client and server connection and some for itself; in large steps, because another limit is another
+    container, and a new worker or two should not be."""
+    return int(max(MIN_FILES, 2 ** math.ceil(math.log2(connections + 100))))
+
+
+def _steady(roles: t.Sequence[Role]) -> int:
+    tenants = sum(len(role.tenants) for role in roles)
+    return sum(role.listeners + role.runners for role in roles) + tenants + 1
 
 
 def _warnings(instances: t.Sequence[Instance], available: int, worst_case: int) -> list[str]:

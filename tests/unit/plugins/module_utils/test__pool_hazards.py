@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an operator may set, and what the plan refuses to hand to PgBouncer."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _pool_plan
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+LIMITS = {"max_connections": 100, "reserved": 3}
+# One container: 3 listeners and 4 short calls, 4 workers + 2 crons + 2 websocket cursors = 8 holders.
+ERP = {
+    "name": "erp1",
+    "db_user": "odoo",
+    "workers": 4,
+    "cron_threads": 2,
+    "listeners": 3,
+    "db_maxconn": 64,
+    "databases": ["tenant1", "tenant2"],
+}
+
+
+def plan(overrides: dict[str, t.Any], force: bool = False, **options: t.Any) -> dict[str, t.Any]:
+    return _pool_plan.make([ERP], LIMITS, 5, "lookup", overrides, force, **options)
+
+
+def figure(made: dict[str, t.Any], name: str) -> dict[str, t.Any]:
+    return next(figure for figure in made["figures"] if figure["name"] == name)
+
+
+REFUSED = [
+    ({"postgres.pool_size": 3}, "not enough for the 3 listeners of odoo"),
+    ({"default_pool_size": 2, "reserve_pool_size": 6}, "8 are fewer than 9: 8 holders of odoo could all wait"),
+    ({"reserve_pool_timeout": 0}, "2 are fewer than 9"),
+    ({"odoo.max_user_connections": 15}, "15 are fewer than 16"),
+    ({"odoo.max_user_connections": 0}, "0 is no limit"),
+    ({"max_db_connections": 8}, "8 are fewer than the 9 of the plan"),
+    ({"max_client_conn": 18}, "18 are fewer than the 19 that busy workers and crons open"),
+    ({"max_db_client_connections": 10}, "10 are fewer than the 19"),
+    ({"pool_mode": "session"}, "each of Odoo's idle connections a connection of PostgreSQL"),
+    ({"pool_mode": "statement"}, "refuses transactions"),
+    ({"server_reset_query_always": False}, 'relation "res_users" does not exist'),
+    ({"server_reset_query": "RESET ALL"}, "only DISCARD ALL"),
+    ({"query_wait_timeout": 0}, "lets a page wait for ever"),
+    ({"query_wait_timeout": 1}, "1 s end before the reserve opens after 1 s"),
+    ({"query_timeout": 60}, "ends long reports"),
+    ({"idle_transaction_timeout": 5}, "ends crons"),
+    ({"transaction_timeout": 60}, "ends long reports"),
+    ({"client_idle_timeout": 600}, "ends the listeners of chat"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "reason"), REFUSED)
+def test_what_can_break_odoo_is_refused_unless_forced(overrides: dict[str, t.Any], reason: str) -> None:
+    with pytest.raises(PooledError) as caught:
+        plan(overrides)
+    assert reason in str(caught.value)
+    assert "pooled_odoo_force_settings=true" in str(caught.value)
+    made = plan(overrides, force=True)
+    assert any(reason in warning for warning in made["warnings"])
+
+
+WARNED = [
+    ({"postgres.pool_size": 5}, "5 leave 2 for the short calls of odoo, 4 were planned"),
+    ({"max_client_conn": 100}, "100 are fewer than the 448 that all Odoo processes may open"),
+    ({"query_wait_timeout": 120}, "not below Odoo's limit_time_real"),
+    ({"server_idle_timeout": 0}, "0 keeps connections that nobody uses"),
+    ({"server_idle_timeout": 600}, "600 keeps connections that nobody uses"),
+    ({"server_login_retry": 15}, "refused for up to 15 s"),
+    ({"min_pool_size": 1}, "keeps connections to each tenant"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "warning"), WARNED)
+def test_what_is_only_unwise_is_warned_of(overrides: dict[str, t.Any], warning: str) -> None:
+    assert [warning in text for text in plan(overrides)["warnings"]] == [True]
+
+
+def test_the_plan_itself_has_no_hazard() -> None:
+    assert plan({})["warnings"] == []
+
+
+def test_an_override_is_used_and_shown_beside_what_was_planned() -> None:
+    made = plan({"default_pool_size": 4, "tcp_keepidle": 60})
+    assert made["settings"]["default_pool_size"] == 4
+    assert made["settings"]["tcp_keepidle"] == 60
+    assert (figure(made, "default_pool_size")["value"], figure(made, "default_pool_size")["planned"]) == (4, 2)
+    assert figure(made, "default_pool_size")["reason"].startswith("set by you; planned were 2: ")
+    # What follows from it follows: four and five are enough for eight holders.
+    assert made["settings"]["reserve_pool_size"] == 5
+
+
+def test_a_larger_session_pool_raises_the_cap() -> None:
+    made = plan({"postgres.pool_size": 20})
+    assert made["postgres_pool_size"] == 20
+    assert figure(made, "odoo.max_user_connections")["value"] == 20 + 8 + 1
+    assert made["predicted"]["worst_case"] == 29 + 2
+
+
+BAD = [
+    ({"default_pool_size": "many"}, "default_pool_size: 'many' is not a whole number"),
+    ({"default_pool_size": -1}, "default_pool_size: -1 is below"),
+    ({"odo.max_user_connections": 50}, "no such figure; it has postgres.pool_size, odoo.max_user_connections"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "message"), BAD)
+def test_bad_overrides_are_named(overrides: dict[str, t.Any], message: str) -> None:
+    with pytest.raises(PooledError) as caught:
+        plan(overrides, force=True)
+    assert message in str(caught.value)
+
+
+def test_the_session_door_has_room_for_runners_and_counts_in_the_budget() -> None:
+    with_runner = {**ERP, "queue_job": {"databases": ["tenant1", "tenant2"]}}
+    made = _pool_plan.make([with_runner], LIMITS, 5, "lookup", session_door=True)
+    door = made["session_door"]
+    assert door["settings"]["pool_mode"] == "session"
+    assert door["users"][0] == {"name": "odoo", "max_user_connections": 2 + 4}
+    assert made["predicted"]["worst_case"] == plan({})["predicted"]["worst_case"] + 6 + 2
+    assert plan({})["session_door"] is None
