@@ -37,7 +37,8 @@ End = t.Tuple[str, int]
 
 
 class Goal(t.NamedTuple):
-    """What the gate waits for: an answer by HTTP, connections to *host*:*port*, and none left to the ends in *leave*.
+    """What the gate waits for: an answer by HTTP, connections to *host*:*port*, and none left to the ends in *leave* but
+    ``staying`` ones, which are a job runner's.
 
     ``expect_connection`` is off for instances that keep no connection while idle (no cron listeners); for them it counts
     that the answer itself needed a connection there.
@@ -46,13 +47,14 @@ class Goal(t.NamedTuple):
     host: str
     port: int
     leave: tuple[End, ...]
+    staying: int
     health_path: str
     expect_connection: bool
 
 
-def goal_for(instance: _odoo_instance.Instance, host: str, port: int, leave: t.Iterable[End]) -> Goal:
+def goal_for(instance: _odoo_instance.Instance, host: str, port: int, leave: t.Iterable[End], staying: int) -> Goal:
     keeps_listeners = facts(instance.major).cron_listens and instance.found["cron_threads"] > 0
-    return Goal(host, port, tuple(leave), _odoo_instance.health_path(instance.major), keeps_listeners)
+    return Goal(host, port, tuple(leave), staying, _odoo_instance.health_path(instance.major), keeps_listeners)
 
 
 def shortcoming(goal: Goal, seen: t.Mapping[str, t.Any]) -> str | None:
@@ -69,7 +71,7 @@ def shortcoming(goal: Goal, seen: t.Mapping[str, t.Any]) -> str | None:
         return f"{goal.host} does not resolve in the container"
     ends = {(end["address"], end["port"]): end["count"] for end in seen["connections"]}
     left_behind = {end: count for end, count in ends.items() if end in set(goal.leave) - arrived}
-    if left_behind:
+    if sum(left_behind.values()) > goal.staying:
         places = ", ".join(f"{count} to {end[0]}:{end[1]}" for end, count in left_behind.items())
         return f"connections to the former address are still open ({places})"
     used = set(ends)
@@ -139,9 +141,11 @@ def write_conf(path: str, content: bytes, in_place: bool) -> None:
         _files.replace(path, content, _files.attributes_of(path))
 
 
-def restore_file(entry: t.Mapping[str, t.Any], keys: t.Collection[str], half_written: bool) -> str | None:
-    """Puts back what was in the file; a warning if somebody else has changed it since, in which case only *keys* are
-    put back. With *half_written* nobody else had the time, so whatever is there is ours."""
+def restore_file(
+    entry: t.Mapping[str, t.Any], keys: t.Mapping[str, t.Collection[str]], half_written: bool
+) -> str | None:
+    """Puts back what was in the file; a warning if somebody else has changed it since, in which case only *keys* (of each
+    section) are put back. With *half_written* nobody else had the time, so whatever is there is ours."""
     if not entry["in_place"]:
         _files.remove_leftovers(entry["path"])
     now = _files.read(entry["path"])
@@ -153,11 +157,14 @@ def restore_file(entry: t.Mapping[str, t.Any], keys: t.Collection[str], half_wri
     if half_written or _cutover.is_ours(entry, now):
         write_conf(entry["path"], before, entry["in_place"])
         return None
-    former = _odoo_conf.read(text_of(before))
-    text = _odoo_conf.edit(text_of(now), {key: former[key] for key in keys if key in former})
-    text = _odoo_conf.remove(text, [key for key in keys if key not in former])
+    text = text_of(now)
+    for section, names in keys.items():
+        former = _odoo_conf.read(text_of(before), section)
+        text = _odoo_conf.edit(text, {name: former[name] for name in names if name in former}, section)
+        text = _odoo_conf.remove(text, [name for name in names if name not in former], section)
     write_conf(entry["path"], bytes_of(text), entry["in_place"])
-    return f"{entry['path']} was changed after the cutover, so only {' and '.join(keys)} were put back in it"
+    told = " and ".join(name for names in keys.values() for name in names)
+    return f"{entry['path']} was changed after the cutover, so only {told} were put back in it"
 
 
 def apply_conf(container: t.Any, method: str, pid: int | None, python: str | None) -> None:

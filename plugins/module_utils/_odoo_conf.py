@@ -20,6 +20,8 @@ from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledE
 
 # What Odoo takes for "not set" (odoo/tools/config.py).
 UNSET = ("False", "None", "")
+# The section that Odoo itself reads. Modules have sections of their own beside it, such as queue_job.
+OPTIONS = "options"
 
 
 class _Line(t.NamedTuple):
@@ -33,7 +35,7 @@ def _split(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
-def _option_lines(lines: t.Sequence[str]) -> t.Iterator[_Line]:
+def _option_lines(lines: t.Sequence[str], wanted: str = OPTIONS) -> t.Iterator[_Line]:
     section = None
     for number, line in enumerate(lines):
         header = re.match(r"\[([^]]+)\]", line)
@@ -41,18 +43,18 @@ def _option_lines(lines: t.Sequence[str]) -> t.Iterator[_Line]:
             section = header.group(1)
             continue
         match = re.match(r"([^\s#;=:\[][^=:]*?)\s*[=:][ \t]*(.*?)\s*$", line)
-        if section == "options" and match:
+        if section == wanted and match:
             yield _Line(number, match.group(1).lower(), match.group(2))
 
 
-def read(text: str) -> dict[str, str]:
-    """The keys of ``[options]`` that have a value, lower-cased. Values that Odoo takes for unset are left out."""
-    return {line.key: line.value for line in _option_lines(_split(text)) if line.value not in UNSET}
+def read(text: str, section: str = OPTIONS) -> dict[str, str]:
+    """The keys of *section* that have a value, lower-cased. Values that Odoo takes for unset are left out."""
+    return {line.key: line.value for line in _option_lines(_split(text), section) if line.value not in UNSET}
 
 
-def edit(text: str, values: t.Mapping[str, str]) -> str:
-    """*text* with *values* in ``[options]``. A key that is there gets its value in place; a new one follows the last
-    of its kind (``db_…`` after ``db_…``), or the section's head.
+def edit(text: str, values: t.Mapping[str, str], section: str = OPTIONS) -> str:
+    """*text* with *values* in *section*. A key that is there gets its value in place; a new one follows the last
+    of its kind (``db_…`` after ``db_…``), or the section's head. A section of a module that is not there is added.
 
     A changed line is written ``key = value``, with one blank on each side: the official image's entrypoint cuts the
     line at blanks and misreads any other form. Raises PooledError where a key stands twice, where there is no section,
@@ -60,8 +62,12 @@ def edit(text: str, values: t.Mapping[str, str]) -> str:
     """
     lines = _split(text)
     ending = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
+    if values and section != OPTIONS and _head(lines, section) is None:
+        if not lines[-1].endswith("\n"):
+            lines[-1] += ending
+        lines += [ending, f"[{section}]{ending}"]
     for key, value in values.items():
-        found = [line for line in _option_lines(lines) if line.key == key]
+        found = [line for line in _option_lines(lines, section) if line.key == key]
         if len(found) > 1:
             numbers = " and ".join(str(line.number + 1) for line in found)
             raise PooledError(f"{key} stands in lines {numbers}; Odoo refuses that, keep one of them")
@@ -69,18 +75,20 @@ def edit(text: str, values: t.Mapping[str, str]) -> str:
             line = lines[found[0].number]
             lines[found[0].number] = f"{key} = {value}" + line[len(line.rstrip("\r\n")) :]
         else:
-            place = _place_for(lines, key)
+            place = _place_for(lines, key, section)
             if not lines[place - 1].endswith("\n"):
                 lines[place - 1] += ending
             lines.insert(place, f"{key} = {value}{ending}")
     edited = "".join(lines)
-    _check_edit(text, edited, values)
+    _check_edit(text, edited, values, section)
     return edited
 
 
-def _check_edit(before: str, after: str, values: t.Mapping[str, str]) -> None:
+def _check_edit(before: str, after: str, values: t.Mapping[str, str], section: str) -> None:
     """What Odoo will read must differ in *values* and in nothing else."""
-    wanted = {**_as_odoo_reads(before), **values}
+    wanted = _as_odoo_reads(before)
+    if values:
+        wanted[section] = {**wanted.get(section, {}), **values}
     if _as_odoo_reads(after) != wanted:
         raise PooledError(
             f"cannot change {' and '.join(values)} in this file without touching something else; write each of them as"
@@ -88,32 +96,36 @@ def _check_edit(before: str, after: str, values: t.Mapping[str, str]) -> None:
         )
 
 
-def _as_odoo_reads(text: str) -> dict[str, str]:
+def _as_odoo_reads(text: str) -> dict[str, dict[str, str]]:
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(text)
-        return dict(parser.items("options"))
+        return {section: dict(parser.items(section)) for section in parser.sections()}
     except configparser.Error as error:
         raise PooledError(f"Odoo could not read this file either: {str(error).splitlines()[0]}") from error
 
 
-def remove(text: str, keys: t.Collection[str]) -> str:
-    """*text* without the lines of *keys*."""
+def remove(text: str, keys: t.Collection[str], section: str = OPTIONS) -> str:
+    """*text* without the lines of *keys* in *section*."""
     lines = _split(text)
-    doomed = {line.number for line in _option_lines(lines) if line.key in keys}
+    doomed = {line.number for line in _option_lines(lines, section) if line.key in keys}
     return "".join(line for number, line in enumerate(lines) if number not in doomed)
 
 
-def _place_for(lines: t.Sequence[str], key: str) -> int:
+def _place_for(lines: t.Sequence[str], key: str, section: str) -> int:
     prefix = key.split("_")[0] + "_"
-    kin = [line.number for line in _option_lines(lines) if line.key.startswith(prefix)]
+    kin = [line.number for line in _option_lines(lines, section) if line.key.startswith(prefix)]
     if kin:
         # Behind the continuation lines of the last one.
         place = kin[-1] + 1
         while place < len(lines) and re.match(r"[ \t]+\S", lines[place]):
             place += 1
         return place
-    for number, line in enumerate(lines):
-        if re.match(r"\[options\]", line):
-            return number + 1
-    raise PooledError("the file has no section [options]; Odoo would not read anything from it")
+    head = _head(lines, section)
+    if head is None:
+        raise PooledError("the file has no section [options]; Odoo would not read anything from it")
+    return head + 1
+
+
+def _head(lines: t.Sequence[str], section: str) -> int | None:
+    return next((number for number, line in enumerate(lines) if line.startswith(f"[{section}]")), None)

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _container, _odoo_address
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
-from ansible_collections.pooled.odoo.plugins.module_utils._odoo_versions import listeners, major_of
+from ansible_collections.pooled.odoo.plugins.module_utils._odoo_versions import facts, listeners, major_of
 
 
 class Instance(t.NamedTuple):
@@ -30,6 +30,13 @@ class Instance(t.NamedTuple):
     @property
     def major(self) -> int | None:
         return self.circumstances.major
+
+
+def survives_pooler_restart(instance: Instance) -> bool:
+    """Whether crons run on after the loss of their connections. Worker processes are started anew; threads of Odoo 15 to
+    18 are not, and no cron runs until somebody restarts Odoo."""
+    threaded = instance.found["workers"] == 0 and instance.found["cron_threads"] > 0
+    return not threaded or facts(instance.major).threaded_cron_reconnects
 
 
 def health_path(major: int | None) -> str:
@@ -112,6 +119,8 @@ def describe(instance: Instance) -> dict[str, t.Any]:
             "resolved": found["resolved"].get(address.host, []),
         },
         "connections": found["connections"],
+        "job_runner": found["job_runner"],
+        "survives_pooler_restart": survives_pooler_restart(instance),
         "methods": [method._asdict() for method in _odoo_address.methods(instance.circumstances)],
     }
 

@@ -105,11 +105,11 @@ def conf_path(argv, environment):
     return None
 
 
-def read_conf(path):
+def read_conf(path, section="options"):
     parser = configparser.RawConfigParser()
     try:
         parser.read([path] if path else [])
-        return {key: value for key, value in parser.items("options") if value not in UNSET}
+        return {key: value for key, value in parser.items(section) if value not in UNSET}
     except configparser.Error:
         return {}
 
@@ -301,7 +301,37 @@ def describe(request):
         "http": ask_http(instance, request.get("http_path", "/web/health")),
         "connections": connections(),
         "resolved": {host: resolve(host) for host in named_hosts(instance)},
+        "job_runner": job_runner(instance),
     }
+
+
+RUNNER_VARIABLE = "ODOO_QUEUE_JOB_JOBRUNNER_DB_"
+
+
+def job_runner(instance):
+    """The job runner of OCA queue_job that the server starts when the module is loaded server-wide, or None.
+
+    ``{"host", "port", "source"}`` is the database address that the runner was given for itself, by the environment or
+    the section queue_job of odoo.conf (queue_job/jobrunner/runner.py, _connection_info_for); nulls where it takes Odoo's.
+    ``reads_conf`` is off where OCA server_environment is there, because the section is then looked for elsewhere.
+    """
+    modules = instance.setting("server_wide_modules", "--load") or ""
+    if "queue_job" not in [module.strip() for module in modules.split(",")]:
+        return None
+    section = read_conf(instance.conf_path, "queue_job")
+    paths = (instance.setting("addons_path", "--addons-path") or "").split(",") + sys.path
+    elsewhere = ("server_environment", "odoo/addons/server_environment")
+    given = {
+        "reads_conf": not any(
+            os.path.isdir(os.path.join(path.strip(), name)) for path in paths if path.strip() for name in elsewhere
+        )
+    }
+    for part in ("host", "port"):
+        own = instance.environment.get(RUNNER_VARIABLE + part.upper())
+        given[part] = own or section.get("jobrunner_db_" + part)
+        if part == "host":
+            given["source"] = "environment" if own else "file" if given[part] else None
+    return given
 
 
 def named_hosts(instance):
@@ -367,8 +397,26 @@ def tenants(instance, host, port):
 
 
 def databases(request):
+    """The tenants; and with ``queue_job`` those of them that have the module installed."""
     instance = Instance()
-    return {"databases": tenants(instance, request["host"], request["port"])}
+    address = (request["host"], request["port"])
+    found = tenants(instance, *address)
+    with_jobs = [name for name in found if request.get("queue_job") and has_queue_job(instance, address, name)]
+    return {"databases": found, "queue_job": with_jobs}
+
+
+def has_queue_job(instance, address, dbname):
+    connection = instance.connect(dbname, *address)
+    try:
+        with connection.cursor() as cursor:
+            # A database of this role need not be one of Odoo's.
+            cursor.execute("SELECT to_regclass('public.ir_module_module') IS NOT NULL")
+            if not cursor.fetchone()[0]:
+                return False
+            cursor.execute("SELECT 1 FROM public.ir_module_module WHERE name = 'queue_job' AND state = 'installed'")
+            return cursor.fetchone() is not None
+    finally:
+        connection.close()
 
 
 class Checks:
@@ -404,6 +452,8 @@ def preflight(request):
     if not checks.results[-1]["ok"]:
         return {"checks": checks.results, "databases": []}
     present = (request["present"]["host"], request["present"]["port"])
+    if request["pool_mode"] == "session":
+        return session_preflight(request, instance, address, present, checks)
     checks.run("the PostgreSQL behind it is the one that Odoo uses now", check_same_cluster, instance, address, present)
     checks.run("LISTEN and NOTIFY across two connections on postgres", check_notify, instance, address)
     found = checks.run("list of tenants", lambda: tenants(instance, *address)) or []
@@ -416,6 +466,51 @@ def preflight(request):
         checks.run("two cursors at once on " + found[0], check_two_cursors, instance, address, found[0])
         checks.run("clean session state on " + found[0], check_clean_state, instance, address, found[0])
     return {"checks": checks.results, "databases": found}
+
+
+def session_preflight(request, instance, address, present, checks):
+    """What job runners, backups and upgrades need beyond transactions: a session of their own."""
+    checks.run("the PostgreSQL behind it is the one that Odoo uses now", check_same_cluster, instance, address, present)
+    found = checks.run("list of tenants", lambda: tenants(instance, *address)) or []
+    if found:
+        checks.run("LISTEN and NOTIFY on " + found[0], check_notify, instance, address, found[0])
+        checks.run("a cursor that outlives its transaction on " + found[0], check_hold, instance, address, found[0])
+        checks.run("one leader by an advisory lock on " + found[0], check_leader, instance, address, found[0])
+    return {"checks": checks.results, "databases": found}
+
+
+def check_hold(instance, address, dbname):
+    """As queue_job's runner reads its jobs: WITH HOLD, in autocommit, while others use the same pool."""
+    connection, other = instance.connect(dbname, *address), instance.connect(dbname, *address)
+    try:
+        connection.autocommit = other.autocommit = True
+        with connection.cursor("pooled_odoo_held", withhold=True) as held:
+            held.execute("SELECT generate_series(1, 3)")
+            with other.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            if len(held.fetchall()) != 3:
+                raise CheckFailed("a cursor lost its rows when its transaction ended")
+    finally:
+        connection.close()
+        other.close()
+
+
+def check_leader(instance, address, dbname):
+    """A session's advisory lock must be held by one of two, or two job runners would both believe that they lead."""
+    candidates = [instance.connect(dbname, *address) for _number in range(2)]
+    key = time.time_ns() % 2**62
+    try:
+        leaders = 0
+        for candidate in candidates:
+            candidate.autocommit = True
+            with candidate.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", (key,))
+                leaders += cursor.fetchone()[0]
+        if leaders != 1:
+            raise CheckFailed(f"{leaders} of 2 clients hold the same lock; it must be a pool in session mode")
+    finally:
+        for candidate in candidates:
+            candidate.close()
 
 
 def check_failed(reason):
@@ -454,16 +549,16 @@ def check_same_cluster(instance, address, present):
         )
 
 
-def check_notify(instance, address):
+def check_notify(instance, address, dbname="postgres"):
     import psycopg2.extensions
 
-    listener = instance.connect("postgres", *address)
+    listener = instance.connect(dbname, *address)
     try:
         listener.set_isolation_level(psycopg2.extensions.ISOLATION_LEVEL_AUTOCOMMIT)
         channel = f"pooled_odoo_{os.getpid()}_{time.time_ns()}"
         with listener.cursor() as cursor:
             cursor.execute("LISTEN " + channel)
-        notifier = instance.connect("postgres", *address)
+        notifier = instance.connect(dbname, *address)
         try:
             with notifier.cursor() as cursor:
                 cursor.execute("SELECT pg_notify(%s, 'preflight')", (channel,))
@@ -477,8 +572,8 @@ def check_notify(instance, address):
                 if any(notify.channel == channel for notify in listener.notifies):
                     return
         raise CheckFailed(
-            f"the notification did not arrive within {NOTIFY_TIMEOUT} s: chat and cron triggers would be dead; "
-            "the pool of the database postgres must be in session mode"
+            f"the notification did not arrive within {NOTIFY_TIMEOUT} s: chat, cron triggers or jobs would be dead; "
+            f"the pool of the database {dbname} must be in session mode"
         )
     finally:
         listener.close()

@@ -58,6 +58,18 @@ options:
     type: str
     choices: [auto, reload, restart, recreate]
     default: auto
+  runner_host:
+    description:
+      - Database host for the job runner of OCA queue_job, if the instance starts one. A transaction pool cannot serve it, so
+        it gets an address for itself with the move, in the section C(queue_job) of odoo.conf or in the environment; unless
+        it has one already.
+      - By default the address that the instance had before the move, which is PostgreSQL itself.
+    type: str
+  runner_port:
+    description:
+      - Database port for the job runner. Counts with O(runner_host) only.
+    type: int
+    default: 5432
   ignore_shadowed:
     description:
       - Go on although another source names another address that does not count.
@@ -126,6 +138,11 @@ duration_ms:
   description: Milliseconds from the first change until the instance was seen to work at its new address.
   returned: when something changed, outside check mode
   type: int
+job_runner:
+  description: Address that the job runner of queue_job got for itself; null where there is none or it has one already.
+  returned: when something changed and O(state=moved)
+  type: dict
+  sample: {host: db, port: 5432}
 token:
   description: Path of the rollback token on the target; null when there is none.
   returned: success
@@ -144,6 +161,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _odoo_address,
     _odoo_conf,
     _odoo_instance,
+    _queue_job,
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
@@ -213,6 +231,8 @@ class Target:
             moves = {part: str(self.kept["after"][part]) for part in self.kept["moves"]}
             before = self.kept["before"]
         if not moves:
+            # It may have got a job runner since it was moved.
+            self.check_runner(instance)
             self.check_used(instance, host, port)
             return self.unchanged(before, "the instance uses this address already")
         self.check_not_moved_before()
@@ -220,12 +240,14 @@ class Target:
         if not self.params["ignore_shadowed"] and not self.interrupted:
             _odoo_instance.check_sources_agree(instance)
         method = choose_method(instance, moves, self.params["method"])
+        runner = self.runner_address(instance, before, method.name)
         result = {
             **described(method, before, {"host": host, "port": port}),
-            "diff": difference(self.name, instance, before, host, port),
+            "job_runner": runner and runner._asdict(),
+            "diff": difference(self.name, instance, before, host, port, runner),
         }
-        move = Recreation(self, container, instance, moves) if method.name == "recreate" else None
-        edit = None if move else Edit(self, container, instance, moves, method.name)
+        move = Recreation(self, container, instance, moves, runner) if method.name == "recreate" else None
+        edit = None if move else Edit(self, container, instance, moves, runner, method.name)
         if self.check_mode:
             # The name is not asked for: an earlier task may be about to create it.
             return {**result, "token": None}
@@ -236,8 +258,9 @@ class Target:
                 f" ({', '.join(sorted(container.attrs['NetworkSettings']['Networks']))})",
                 "host",
             )
-        goal = _moves.goal_for(instance, host, port, self.former_ends(instance))
-        self.begin(method.name, moves, before, goal, instance, arrived)
+        staying = self.runner_connections(container, instance, runner, before)
+        goal = _moves.goal_for(instance, host, port, self.former_ends(instance), staying)
+        self.begin(method.name, moves, before, goal, instance, arrived, runner)
         started = time.monotonic()
         gap = (move or edit).carry_out(goal)  # type: ignore[union-attr]
         self.kept["phase"] = _cutover.MOVED
@@ -245,9 +268,54 @@ class Target:
         duration = round((time.monotonic() - started) * 1000)
         return {**result, "gap_ms": gap, "duration_ms": duration, "token": token}
 
+    def runner_address(
+        self, instance: _odoo_instance.Instance, before: t.Mapping[str, t.Any], method: str
+    ) -> _queue_job.Address | None:
+        """What the move has to tell the instance's job runner, if it has one."""
+        if self.interrupted:
+            kept = self.kept.get("job_runner")
+            return kept and _queue_job.Address(**kept)
+        wanted = _queue_job.Address(before["host"], before["port"])
+        if self.params["runner_host"]:
+            wanted = _queue_job.Address(self.params["runner_host"], self.params["runner_port"])
+        pooler = _queue_job.Address(self.params["host"], self.params["port"])
+        runner = instance.found["job_runner"]
+        may_set = method == "recreate" or bool(runner and runner["reads_conf"])
+        try:
+            return _queue_job.address_to_set(runner, pooler, wanted, may_set)
+        except PooledError as error:
+            raise PooledError(f"{self.name} cannot be moved: {error}") from error
+
+    def check_runner(self, instance: _odoo_instance.Instance) -> None:
+        runner = instance.found["job_runner"]
+        if runner is not None and not runner["host"]:
+            self.warnings.append(
+                f"{self.name} starts a job runner (queue_job) that has no database address for itself, so it uses the"
+                " transaction pool, where it loses jobs and runs others twice; bring the instance back (state=reverted) and"
+                " move it again"
+            )
+
+    def runner_connections(
+        self,
+        container: t.Any,
+        instance: _odoo_instance.Instance,
+        runner: _queue_job.Address | None,
+        before: t.Mapping[str, t.Any],
+    ) -> int:
+        """Connections to the former address that are right after the move: the job runner's, one for each of its tenants."""
+        own = instance.found["job_runner"]
+        if own is None:
+            return 0
+        host = runner.host if runner else own["host"]
+        if host != before["host"]:
+            return 0
+        address = {"host": instance.address.host, "port": instance.address.port}
+        answer = _docker.probe(container, {"do": "databases", "queue_job": True, **address}, instance.found["python"])
+        return len(answer["queue_job"])
+
     def check_used(self, instance: _odoo_instance.Instance, host: str, port: int) -> None:
         """What is configured counts only if the running Odoo has read it."""
-        goal = _moves.goal_for(instance, host, port, [])
+        goal = _moves.goal_for(instance, host, port, [], 0)
         arrived = {(address, port) for address in instance.found["resolved"].get(host, [])}
         ends = {(end["address"], end["port"]) for end in instance.found["connections"]}
         if goal.expect_connection and ends and not arrived & ends:
@@ -280,6 +348,7 @@ class Target:
         goal: _moves.Goal,
         instance: _odoo_instance.Instance,
         arrived: t.Sequence[str],
+        runner: _queue_job.Address | None,
     ) -> None:
         """Begins the record, which is written before anything is changed. One that an interrupted run left stays."""
         if self.record is None:
@@ -295,6 +364,7 @@ class Target:
                 "pooler_ends": [[address, goal.port] for address in arrived],
                 "health_path": goal.health_path,
                 "expect_connection": goal.expect_connection,
+                "job_runner": runner and runner._asdict(),
                 "container_id": instance.inspection["Id"],
             }
 
@@ -387,11 +457,13 @@ class Target:
         leave = tuple((address, port) for address, port in self.kept["pooler_ends"])
         before = self.kept["before"]
         return _moves.Goal(
-            before["host"], before["port"], leave, self.kept["health_path"], self.kept["expect_connection"]
+            before["host"], before["port"], leave, 0, self.kept["health_path"], self.kept["expect_connection"]
         )
 
     def revert_conf(self) -> tuple[int, bool]:
-        keys = [KEYS[part] for part in self.kept["moves"]]
+        keys = {_odoo_conf.OPTIONS: [KEYS[part] for part in self.kept["moves"]]}
+        if self.kept.get("job_runner"):
+            keys[_queue_job.SECTION] = list(_queue_job.KEYS.values())
         container = _docker.find(self.client, self.name)
         warning = _moves.restore_file(self.kept["file"], keys, self.interrupted)
         if warning:
@@ -446,6 +518,7 @@ class Edit:
         container: t.Any,
         instance: _odoo_instance.Instance,
         moves: t.Mapping[str, str],
+        runner: _queue_job.Address | None,
         method: str,
     ) -> None:
         if instance.conf is None:
@@ -455,6 +528,8 @@ class Edit:
         _moves.check_inside_mount(instance.inspection, self.mount)
         self.content = _moves.read_conf(self.mount)
         edited = _odoo_conf.edit(_moves.text_of(self.content), {KEYS[part]: value for part, value in moves.items()})
+        if runner:
+            edited = _odoo_conf.edit(edited, _queue_job.values(runner, _queue_job.KEYS), _queue_job.SECTION)
         self.edited = _moves.bytes_of(edited)
 
     def carry_out(self, goal: _moves.Goal) -> int:
@@ -478,10 +553,17 @@ class Recreation:
     """A move by a new container in the place of the old one."""
 
     def __init__(
-        self, target: Target, container: t.Any, instance: _odoo_instance.Instance, moves: t.Mapping[str, str]
+        self,
+        target: Target,
+        container: t.Any,
+        instance: _odoo_instance.Instance,
+        moves: t.Mapping[str, str],
+        runner: _queue_job.Address | None,
     ) -> None:
         self.target, self.container = target, container
         self.variables, self.arguments = replacements(instance, moves)
+        if runner:
+            self.variables.update(_queue_job.values(runner, _queue_job.VARIABLES))
         if container.attrs["HostConfig"].get("AutoRemove"):
             raise PooledError(
                 f"container {target.name} was started with --rm, so it would vanish with its data when it stops;"
@@ -553,13 +635,19 @@ def address_text(name: str, address: t.Mapping[str, t.Any]) -> str:
 
 
 def difference(
-    name: str, instance: _odoo_instance.Instance, before: dict[str, t.Any], host: str, port: int
+    name: str,
+    instance: _odoo_instance.Instance,
+    before: dict[str, t.Any],
+    host: str,
+    port: int,
+    runner: _queue_job.Address | None,
 ) -> dict[str, str]:
     where = str(instance.address.host_source.kind)
     place = instance.conf.host_path if where == "file" and instance.conf else where
     return {
         "before": address_text(name, before),
-        "after": address_text(name, {"host": host, "port": port}),
+        "after": address_text(name, {"host": host, "port": port})
+        + (f"{name}: job runner's database {runner.host}:{runner.port}\n" if runner else ""),
         "before_header": f"{name} ({place})",
         "after_header": f"{name} ({place})",
     }
@@ -574,6 +662,8 @@ def main() -> None:
             "host": {"type": "str"},
             "port": {"type": "int", "default": 5432},
             "method": {"type": "str", "choices": ["auto", "reload", "restart", "recreate"], "default": "auto"},
+            "runner_host": {"type": "str"},
+            "runner_port": {"type": "int", "default": 5432},
             "ignore_shadowed": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 180},
             "state_dir": {"type": "path", "default": "/var/lib/pooled-odoo/cutover"},

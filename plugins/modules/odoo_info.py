@@ -95,6 +95,23 @@ instances:
       type: list
       elements: str
       returned: when O(databases=true)
+    job_runner:
+      description:
+        - The job runner of OCA queue_job that the instance starts, null for none. C(host) and C(port) are the database address
+          that it has for itself, null where it takes Odoo's; C(source) is V(environment) or V(file); C(reads_conf) is false
+          where OCA server_environment keeps it from reading odoo.conf.
+      type: dict
+      returned: success
+    queue_job:
+      description: Under C(databases) the databases that have queue_job installed, if the instance starts a job runner.
+      type: dict
+      returned: when O(databases=true)
+    survives_pooler_restart:
+      description:
+        - Whether its crons run on after a restart of the pooler. Those of Odoo 15 to 18 in threaded mode do not; such an
+          instance must be restarted too.
+      type: bool
+      returned: success
     db_user:
       description: Role as which it logs in.
       type: str
@@ -152,8 +169,10 @@ def look_at(container: t.Any, with_databases: bool) -> dict[str, t.Any]:
     described = _odoo_instance.describe(instance)
     if with_databases:
         address = {"host": instance.address.host, "port": instance.address.port}
-        answer = _docker.probe(container, {"do": "databases", **address}, found["python"])
+        request = {"do": "databases", "queue_job": found["job_runner"] is not None, **address}
+        answer = _docker.probe(container, request, found["python"])
         described["databases"] = answer["databases"]
+        described["queue_job"] = {"databases": answer["queue_job"]}
     return described
 
 

@@ -34,6 +34,14 @@ options:
       - Port of the pooler.
     type: int
     default: 5432
+  pool_mode:
+    description:
+      - V(transaction) tries what Odoo itself does.
+      - V(session) tries what job runners, backups and upgrades need of a session door, on the first tenant. These are
+        notifications there, a cursor that outlives its transaction, and an advisory lock that one of two clients gets.
+    type: str
+    choices: [transaction, session]
+    default: transaction
 author:
   - The pooled.odoo developers (@pooled-odoo)
 seealso:
@@ -72,7 +80,7 @@ def try_out(params: dict[str, t.Any]) -> dict[str, t.Any]:
     found = _docker.describe(container)
     address = _odoo_instance.assemble(container.attrs, found).address
     present = {"host": address.host, "port": address.port}
-    request = {"do": "preflight", "host": params["host"], "port": params["port"], "present": present}
+    request = {"do": "preflight", "present": present, **{key: params[key] for key in ("host", "port", "pool_mode")}}
     return _docker.probe(container, request, found["python"])
 
 
@@ -83,6 +91,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "host": {"type": "str", "required": True},
             "port": {"type": "int", "default": 5432},
+            "pool_mode": {"type": "str", "choices": ["transaction", "session"], "default": "transaction"},
         },
         supports_check_mode=True,
     )

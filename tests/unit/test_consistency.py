@@ -23,8 +23,9 @@ def load(path: Path) -> t.Any:
 @pytest.mark.parametrize("role", ROLES)
 def test_argument_specs_equal_defaults(role: str) -> None:
     folder = ROOT / "roles" / role
-    options = load(folder / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
-    with_default = {name: spec["default"] for name, spec in options.items() if "default" in spec}
+    entry_points = load(folder / "meta" / "argument_specs.yml")["argument_specs"].values()
+    options = [pair for entry_point in entry_points for pair in entry_point["options"].items()]
+    with_default = {name: spec["default"] for name, spec in options if "default" in spec}
     assert with_default == load(folder / "defaults" / "main.yml")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _moves
 
-GOAL = _moves.Goal("pooled", 5432, (("10.0.0.1", 5432),), "/web/health", True)
+GOAL = _moves.Goal("pooled", 5432, (("10.0.0.1", 5432),), 0, "/web/health", True)
 
 
 def seen(**changes: t.Any) -> dict[str, t.Any]:
@@ -56,3 +56,10 @@ def test_an_idle_instance_has_to_show_that_its_answer_needed_the_new_address() -
     assert _moves.shortcoming(goal, silent) == "no connection to pooled:5432 yet"
     touched = {"port": 8069, "status": 200, "touched": [["10.0.0.2", 5432]]}
     assert _moves.shortcoming(goal, seen(connections=[], http=touched)) is None
+
+
+def test_a_job_runner_may_stay_at_the_former_address() -> None:
+    """One connection for each of its tenants, and not one more."""
+    both = seen(connections=[OLD, NEW])
+    assert _moves.shortcoming(GOAL._replace(staying=2), both) is None
+    assert _moves.shortcoming(GOAL._replace(staying=1), both) is not None

@@ -89,3 +89,24 @@ def test_edit_changes_nothing_else(options: dict[str, str], present: bool) -> No
         lines.insert(1, "db_host = db")
     text = "\n".join(lines) + "\n"
     assert parse(_odoo_conf.edit(text, NEW))["options"] == {**parse(text)["options"], **NEW}
+
+
+RUNNER = {"jobrunner_db_host": "db"}
+SECTIONS = [
+    ("added at the end", "[options]\na = 1\n", "[options]\na = 1\n\n[queue_job]\njobrunner_db_host = db\n"),
+    ("no final newline", "[options]\na = 1", "[options]\na = 1\n\n[queue_job]\njobrunner_db_host = db\n"),
+    ("CRLF", "[options]\r\n", "[options]\r\n\r\n[queue_job]\r\njobrunner_db_host = db\r\n"),
+    ("there already", "[queue_job]\nchannels = root:2\n[options]\n", None),
+    ("value in place", "[queue_job]\njobrunner_db_host = x\n[options]\njobrunner_db_host = y\n", None),
+]
+
+
+@pytest.mark.parametrize(("text", "wanted"), [case[1:] for case in SECTIONS], ids=[case[0] for case in SECTIONS])
+def test_edit_the_section_of_a_module(text: str, wanted: str | None) -> None:
+    edited = _odoo_conf.edit(text, RUNNER, "queue_job")
+    if wanted is not None:
+        assert edited == wanted
+    before = parse(text)
+    assert parse(edited) == {**before, "queue_job": {**before.get("queue_job", {}), **RUNNER}}
+    assert _odoo_conf.read(edited, "queue_job")["jobrunner_db_host"] == "db"
+    assert "jobrunner_db_host" not in _odoo_conf.read(_odoo_conf.remove(edited, RUNNER, "queue_job"), "queue_job")
