@@ -150,7 +150,8 @@ def compare(
     else:
         verdict = "failed"
         reasons = [
-            f"{metric} fell by {reduction:g} % ({before:g} to {after:g}), asked was at least {min_reduction:g} %"
+            f"{metric} {'fell' if reduction >= 0 else 'rose'} by {abs(reduction):g} % ({before:g} to {after:g}), asked was a"
+            f" fall of at least {min_reduction:g} %"
         ]
     return {
         "schema": VERDICT_SCHEMA,
