@@ -16,6 +16,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 import typing as t
 import urllib.request
@@ -41,6 +43,10 @@ POSTGRES_IMAGE = "pooled-lab-postgres:17"
 ODOO_IMAGE = "pooled-lab-odoo:19"
 FIRST_PORT = 18069
 IMAGES = Path(__file__).parent / "images"
+# Pinned, because Odoo's own version is not the only thing that its modules depend on.
+WHEELS = ("odoo-addon-queue_job==19.0.2.4.0.1", "openupgradelib==3.13.7")
+# An instance with a role, a database and a job runner of its own; only some tests have it.
+JOBS, JOBS_ROLE, JOBS_TENANT = "pooled-lab-jobs", "jobs", "jobs1"
 
 # What one user of the lab may have as a password: nothing that a shell, an ini file or a URL would leave alone.
 ODOO_PASSWORD = "l4b 'odoo\" %pass=;#"
@@ -139,7 +145,7 @@ class Lab:
         for container in self.client.containers.list(all=True, **everything):
             container.remove(force=True, v=True)
         # Made by the role, not by the lab, but for it.
-        for name in (POOLER, f"{POOLER}-version"):
+        for name in (POOLER, f"{POOLER}-session", f"{POOLER}-version", f"{POOLER}-session-version"):
             for container in self.client.containers.list(all=True, filters={"name": f"^{name}$"}):
                 container.remove(force=True, v=True)
         for network in self.client.networks.list(**everything):
@@ -168,7 +174,23 @@ class Lab:
             (ODOO_IMAGE, "odoo", "Odoo 19, 2 GB; some two minutes the first time"),
         ):
             say(f"image {image} ({note})")
-            self.client.images.build(path=str(IMAGES / folder), tag=image, rm=True, labels={LABEL: ""})
+            with tempfile.TemporaryDirectory() as context:
+                shutil.copytree(IMAGES / folder, context, dirs_exist_ok=True)
+                if folder == "odoo":
+                    shutil.copytree(self.wheels(), Path(context) / "wheels")
+                self.client.images.build(path=context, tag=image, rm=True, labels={LABEL: ""})
+
+    def wheels(self) -> Path:
+        """The folder with what the Odoo image takes from PyPI, which is reached from here for sure, but maybe not from
+        inside a build."""
+        folder = self.directory.parent / "wheels"
+        if len(list(folder.glob("*.whl"))) < len(WHEELS):
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), *WHEELS]
+            subprocess.run(command, check=True)
+            for wheel in folder.glob("*.whl"):
+                # Docker's cache looks at permissions too, which would be this user's mask.
+                wheel.chmod(0o644)
+        return folder
 
     def run(self, image: str, name: str, **options: t.Any) -> t.Any:
         containers: t.Any = self.client.containers
@@ -213,8 +235,8 @@ class Lab:
         connection.autocommit = True
         return connection
 
-    def query(self, statement: str, *arguments: t.Any) -> list[tuple[t.Any, ...]]:
-        connection = self.connect()
+    def query(self, statement: str, *arguments: t.Any, dbname: str = "postgres") -> list[tuple[t.Any, ...]]:
+        connection = self.connect(dbname)
         try:
             with connection.cursor() as cursor:
                 cursor.execute(statement, arguments or None)
@@ -230,20 +252,9 @@ class Lab:
 
     def create_tenants(self) -> None:
         say(f"a first tenant with {MODULES} (some 30 s)")
-        command = ["odoo", "-d", TEMPLATE, "-i", MODULES, "--stop-after-init", "--without-demo=all", "--no-http"]
-        output = self.client.containers.run(
-            ODOO_IMAGE,
-            command,
-            name="pooled-lab-init",
-            labels={LABEL: ""},
-            network=NETWORK,
-            environment=self.environment(),
-            volumes={FILESTORE: {"bind": "/var/lib/odoo"}},
-            stderr=True,
-            remove=True,
-        )
+        output = self.odoo_once("-d", TEMPLATE, "-i", MODULES)
         if not self.query("SELECT 1 FROM pg_database WHERE datname = %s", TEMPLATE):
-            raise RuntimeError(f"Odoo did not create the first tenant:\n{output.decode()[-3000:]}")
+            raise RuntimeError(f"Odoo did not create the first tenant:\n{output[-3000:]}")
         self.create_users()
         say(f"{self.size.tenants} tenants cloned from it")
         for tenant in self.tenants:
@@ -279,8 +290,52 @@ class Lab:
         )
 
     @staticmethod
-    def environment() -> dict[str, str]:
-        return {"HOST": "db", "PORT": "5432", "USER": "odoo", "PASSWORD": ODOO_PASSWORD}
+    def environment(user: str = "odoo", host: str = "db") -> dict[str, str]:
+        return {"HOST": host, "PORT": "5432", "USER": user, "PASSWORD": ODOO_PASSWORD}
+
+    def odoo_once(self, *arguments: str, host: str = "db", user: str = "odoo") -> str:
+        """Runs Odoo with *arguments* in a container of its own until it ends; what it logged."""
+        output: bytes = self.client.containers.run(
+            ODOO_IMAGE,
+            ["odoo", *arguments, "--stop-after-init", "--without-demo=all", "--no-http"],
+            labels={LABEL: ""},
+            network=NETWORK,
+            environment=self.environment(user, host),
+            volumes={FILESTORE: {"bind": "/var/lib/odoo"}},
+            stderr=True,
+            remove=True,
+        )
+        return output.decode()
+
+    def start_jobs(self) -> Odoo:
+        """One more instance, of another role, with a tenant that has queue_job and with its job runner."""
+        password = ODOO_PASSWORD.replace("'", "''")
+        self.query(f"CREATE ROLE {JOBS_ROLE} LOGIN CREATEDB PASSWORD '{password}'")
+        self.odoo_once("-d", JOBS_TENANT, "-i", f"{MODULES},queue_job", user=JOBS_ROLE)
+        odoo = Odoo(JOBS, FIRST_PORT + self.size.containers + 1, "file")
+        self.start_instance(
+            odoo, db_user=JOBS_ROLE, dbfilter="", workers="2", server_wide_modules="base,rpc,web,queue_job"
+        )
+        wait_until(odoo.name, 120, fetch, f"{odoo.url}/web/health")
+        return odoo
+
+    def stop_jobs(self) -> None:
+        self.client.containers.get(JOBS).remove(force=True, v=True)
+        self.query(f"DROP DATABASE IF EXISTS {JOBS_TENANT} WITH (FORCE)")
+        self.query(f"DROP ROLE {JOBS_ROLE}")
+        shutil.rmtree(self.directory / JOBS)
+
+    def execute(self, name: str, *command: str) -> str:
+        """Runs *command* in a running container; what it printed."""
+        code, output = self.client.containers.get(name).exec_run(list(command))
+        if code != 0:
+            raise RuntimeError(f"{command[0]} in {name}: {output!r}")
+        return t.cast(bytes, output).decode()
+
+    def address(self, name: str) -> str:
+        """The container's address on the lab's network."""
+        networks = self.client.containers.get(name).attrs["NetworkSettings"]["Networks"]
+        return networks[NETWORK]["IPAddress"]
 
     def start_instances(self) -> None:
         say(f"{self.size.containers} Odoo containers with {self.size.workers} workers and 2 cron workers each")
@@ -293,7 +348,7 @@ class Lab:
         for wait in waits:
             wait.result()
 
-    def start_instance(self, odoo: Odoo) -> None:
+    def start_instance(self, odoo: Odoo, **changes: str) -> None:
         options = {
             "data_dir": "/var/lib/odoo",
             "proxy_mode": "True",
@@ -301,6 +356,7 @@ class Lab:
             "max_cron_threads": "2",
             "dbfilter": "^tenant[0-9]+$",
             "limit_time_real": "120",
+            **changes,
         }
         volumes = {FILESTORE: {"bind": "/var/lib/odoo"}}
         environment: dict[str, str] = {}
@@ -397,7 +453,8 @@ ARGUMENTS = ("workers", "max_cron_threads", "limit_time_real")
 
 
 def write_odoo_conf(path: Path, options: dict[str, str], uid: int) -> None:
-    lines = ["[options]", "; who serves this company's ERP", "db_host = db", "db_port = 5432", "db_user = odoo"]
+    options = {"db_user": "odoo", **options}
+    lines = ["[options]", "; who serves this company's ERP", "db_host = db", "db_port = 5432"]
     lines += [f"db_password = {ODOO_PASSWORD}", "", "# sizes"]
     lines += [f"{key} = {value}" for key, value in options.items()]
     write_private(path, "\n".join(lines) + "\n")

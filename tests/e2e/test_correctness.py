@@ -1,0 +1,452 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Odoo stays correct behind the pooler: what is known to break behind one, each tried while users work.
+
+With ``POOLED_ODOO_NAIVE=1`` the pooler gets the configuration that most guides give (one pool mode for all, a fixed size,
+no reset between clients) instead of the planned one, to see that these tests can fail; docs/correctness.md tells what did.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import os
+import threading
+import time
+import typing as t
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import psycopg2
+import psycopg2.errors
+import pytest
+
+from tests.e2e.conftest import Play
+from tests.lab.client import Browser, Client, OdooError, manage
+from tests.lab.lab import JOBS, JOBS_ROLE, JOBS_TENANT, ODOO_PASSWORD, POOLER, Lab, Odoo, fetch, wait_until
+from tests.lab.load import Traffic, between, errors
+from tests.modules import run_module
+
+Run = t.Callable[..., Play]
+SESSION_DOOR = f"{POOLER}-session"
+NAIVE = bool(os.environ.get("POOLED_ODOO_NAIVE"))
+
+
+@pytest.fixture(scope="module")
+def jobs(lab: Lab, traffic: Traffic) -> t.Iterator[Odoo]:
+    """An instance of another role, with OCA's queue_job and its job runner."""
+    yield lab.start_jobs()
+    lab.stop_jobs()
+
+
+@pytest.fixture(scope="module")
+def pooled(lab: Lab, jobs: Odoo, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Lab]:
+    """The lab behind its pooler, with a session door."""
+    artifacts = tmp_path_factory.mktemp("pooled")
+    settings = {
+        "pooled_odoo_session_door": True,
+        "pooled_odoo_audit_duration": 5,
+        "pooled_odoo_min_reduction": 0,
+        "pooled_odoo_min_load_ratio": 0,
+        "pooled_odoo_settle_seconds": 0,
+    }
+    arguments = ["-e", json.dumps(settings)]
+    done = Play(lab.playbook("deploy", *arguments, artifacts=artifacts, capture_output=True, text=True))
+    print(done.output)
+    assert done.code == 0
+    if NAIVE:
+        make_naive(lab)
+    yield lab
+    lab.playbook("rollback", *arguments, artifacts=artifacts, capture_output=True)
+
+
+def make_naive(lab: Lab) -> None:
+    """What guides give: transaction mode for everything, a pool of 20, nothing else."""
+    path = lab.directory / "pooler" / "pgbouncer" / "pgbouncer.ini"
+    doomed = ("server_reset_query_always", "reserve_pool", "server_login_retry", "max_user_connections", "auth_dbname")
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(doomed)]
+    text = "\n".join(lines) + "\n"
+    text = text.replace("pool_mode=session", "pool_mode=transaction").replace(
+        "default_pool_size = 2", "default_pool_size = 20"
+    )
+    path.write_text(text)
+    lab.client.containers.get(POOLER).kill(signal="SIGHUP")
+    time.sleep(2)
+
+
+@pytest.fixture
+def admin(pooled: Lab) -> Client:
+    return Client(pooled.instances[0].url, "tenant01")
+
+
+@contextlib.contextmanager
+def nobody_notices(traffic: Traffic) -> t.Iterator[None]:
+    """Users work meanwhile, and no request of theirs fails."""
+    began = time.time()
+    yield
+    # A request that something slows down tells so when it ends.
+    time.sleep(3)
+    records = between(traffic.records(), began, time.time())
+    assert len(records) >= 5
+    assert errors(records) == {}
+
+
+def connect(lab: Lab, dbname: str, pooler: str = POOLER, role: str = "odoo", password: str = ODOO_PASSWORD) -> t.Any:
+    connection = psycopg2.connect(
+        host=lab.address(pooler), user=role, password=password, dbname=dbname, connect_timeout=10
+    )
+    connection.autocommit = True
+    return connection
+
+
+def ask(lab: Lab, dbname: str, statement: str, **options: str) -> t.Any:
+    connection = connect(lab, dbname, **options)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchone()[0]
+    finally:
+        connection.close()
+
+
+# --- chat and crons ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def browser(pooled: Lab) -> t.Iterator[Browser]:
+    """A browser on the second instance."""
+    odoo = pooled.instances[1]
+    command = ["grep", "-oP", '_VERSION = "\\K[^"]+', "/usr/lib/python3/dist-packages/odoo/addons/bus/websocket.py"]
+    version = pooled.execute(odoo.name, *command).split()[0]
+    browser = Browser(Client(odoo.url, "tenant01"), f"{pooled.address(odoo.name)}:8072", version)
+    # Its subscription starts the listener of the bus, if nobody else has.
+    time.sleep(3)
+    yield browser
+    browser.close()
+
+
+def late(admin: Client, browser: Browser, count: int) -> list[str]:
+    """Which of *count* messages did not reach the browser within a second."""
+    channel = admin.channel()
+    missed = []
+    for number in range(count):
+        text = f"message {number} of {time.time_ns()}"
+        admin.post(channel, text)
+        if browser.wait_for(text, 1) is None:
+            missed.append(text)
+    return missed
+
+
+def test_a_chat_message_reaches_a_browser_on_another_instance(
+    pooled: Lab, admin: Client, browser: Browser, traffic: Traffic
+) -> None:
+    with nobody_notices(traffic):
+        assert late(admin, browser, 100) == []
+
+
+def test_a_reload_of_the_pooler_leaves_chat_alone(
+    pooled: Lab, admin: Client, browser: Browser, traffic: Traffic
+) -> None:
+    with nobody_notices(traffic):
+        pooled.client.containers.get(POOLER).kill(signal="SIGHUP")
+        assert late(admin, browser, 20) == []
+
+
+def make_crons(admin: Client, count: int, code: str, due: datetime) -> list[int]:
+    model = admin.model("ir.model", "search", [["model", "=", "res.partner"]], limit=1)[0]
+    values = {
+        "model_id": model,
+        "state": "code",
+        "code": code,
+        "interval_number": 1,
+        "interval_type": "days",
+        "nextcall": due.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+    return admin.model("ir.cron", "create", [{**values, "name": f"lab {number}"} for number in range(count)])
+
+
+def test_a_triggered_cron_starts_at_its_notification(pooled: Lab, admin: Client, traffic: Traffic) -> None:
+    """Not at the timer of 60 s: several times in a row, so that no timer can be it."""
+    note = "env['ir.config_parameter'].sudo().set_param('lab.cron', str(time.time()))"
+    cron = make_crons(admin, 1, note, datetime.utcnow() + timedelta(days=1))[0]
+    with nobody_notices(traffic):
+        for _attempt in range(5):
+            began = time.time()
+            admin.run(f"env['ir.cron'].browse({cron})._trigger()")
+            started = wait_until("the cron has run", 10, cron_ran_after, pooled, began)
+            assert started - began < 2
+    admin.model("ir.cron", "unlink", [cron])
+
+
+def cron_ran_after(lab: Lab, moment: float) -> float:
+    rows = lab.query("SELECT value FROM ir_config_parameter WHERE key = 'lab.cron'", dbname="tenant01")
+    if not rows or float(rows[0][0]) < moment:
+        raise ConnectionError("not yet")
+    return float(rows[0][0])
+
+
+def test_twenty_crons_due_at_once_all_run(pooled: Lab, admin: Client, traffic: Traffic) -> None:
+    """Each holds its lock on one connection, works on a second and logs on a third."""
+    work = "env.cr.execute('SELECT pg_sleep(0.5)')\nlog('lab cron worked')"
+    with nobody_notices(traffic):
+        crons = make_crons(admin, 20, work, datetime.utcnow() - timedelta(minutes=1))
+        admin.run(f"env['ir.cron'].browse({crons[0]})._trigger()")
+        wait_until("all crons have run", 60, all_ran, pooled, crons)
+    failures = "SELECT count(*) FROM ir_cron WHERE id = ANY (%s) AND failure_count > 0"
+    assert pooled.query(failures, crons, dbname="tenant01")[0][0] == 0
+    worked = "SELECT count(*) FROM ir_logging WHERE message = 'lab cron worked'"
+    assert pooled.query(worked, dbname="tenant01")[0][0] == 20
+    admin.model("ir.cron", "unlink", crons)
+
+
+def all_ran(lab: Lab, crons: list[int]) -> None:
+    due = "SELECT count(*) FROM ir_cron WHERE id = ANY (%s) AND lastcall IS NULL"
+    if lab.query(due, crons, dbname="tenant01")[0][0]:
+        raise ConnectionError("not yet")
+
+
+# --- pools ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_worker_opens_a_second_cursor_at_once(pooled: Lab, traffic: Traffic) -> None:
+    """All HTTP workers hold a transaction on one tenant and log through a second connection, again and again."""
+    code = "env.cr.execute('SELECT pg_sleep(1)')\nlog('second cursor')"
+    workers = [odoo for odoo in pooled.instances for _worker in range(pooled.size.workers)]
+    clients = [Client(odoo.url, "tenant02") for odoo in workers]
+    with nobody_notices(traffic), ThreadPoolExecutor(len(clients)) as pool:
+        for _round in range(3):
+            list(pool.map(lambda client: client.run(code), clients))
+    count = "SELECT count(*) FROM ir_logging WHERE message = 'second cursor'"
+    assert pooled.query(count, dbname="tenant02")[0][0] == 3 * len(clients)
+
+
+def test_what_one_client_does_with_its_session_nobody_else_notices(pooled: Lab, traffic: Traffic) -> None:
+    """Settings, temporary tables and locks left behind, on every connection that the pool has, while users work."""
+    leave = (
+        "SET search_path = ''",
+        "SET lock_timeout = '1ms'",
+        "SET statement_timeout = '1ms'",
+        "SET default_transaction_read_only = on",
+        "CREATE TEMP TABLE res_users (id int)",
+        "SELECT pg_advisory_lock(42)",
+        "LISTEN lab",
+    )
+    with nobody_notices(traffic):
+        for _round in range(20):
+            culprits = [connect(pooled, tenant) for tenant in pooled.tenants[:3]]
+            for culprit in culprits:
+                for statement in leave:
+                    # A setting that reached the next statement of its own client is what is tested below.
+                    with contextlib.suppress(psycopg2.Error), culprit.cursor() as cursor:
+                        cursor.execute(statement)
+            for tenant in pooled.tenants[:3]:
+                seen = ask(
+                    pooled,
+                    tenant,
+                    "SELECT current_setting('lock_timeout') || current_setting('statement_timeout') ||"
+                    " current_setting('default_transaction_read_only') || (to_regclass('res_users') IS NOT NULL)::text",
+                )
+                assert seen == "00offtrue"
+            for culprit in culprits:
+                culprit.close()
+        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42"
+        assert pooled.query(held)[0][0] == 0
+
+
+def test_idle_transactions_long_reports_and_dead_clients(pooled: Lab, traffic: Traffic) -> None:
+    tenant = pooled.tenants[0]
+    with nobody_notices(traffic):
+        idle = [connect(pooled, tenant) for _number in range(3)]
+        for connection in idle:
+            connection.autocommit = False
+            connection.cursor().execute("SELECT 1")
+        dead = connect(pooled, tenant)
+        dead.autocommit = False
+        dead.cursor().execute("UPDATE res_partner SET comment = 'half done' WHERE id = 1")
+        # The socket goes, without a word, in the middle of the transaction.
+        os.close(os.dup(dead.fileno()))
+        os.close(dead.fileno())
+        with ThreadPoolExecutor() as pool:
+            report = pool.submit(ask, pooled, tenant, "SELECT 1 FROM pg_sleep(8)")
+            wait_until("the lock is free", 5, not_locked, pooled, tenant)
+            assert report.result() == 1
+        for connection in idle:
+            connection.rollback()
+            connection.close()
+
+
+def not_locked(lab: Lab, tenant: str) -> None:
+    row = lab.query("SELECT comment FROM res_partner WHERE id = 1 FOR UPDATE NOWAIT", dbname=tenant)[0]
+    assert row[0] != "half done"
+
+
+# --- tenants ----------------------------------------------------------------------------------------------------------
+
+
+def test_tenants_are_created_duplicated_renamed_and_dropped(pooled: Lab, traffic: Traffic) -> None:
+    """By Odoo's own database manager, through the pooler; each works at once, with names as Odoo allows them."""
+    first, second = (odoo.url for odoo in pooled.instances)
+    with nobody_notices(traffic):
+        manage(first, "create_database", "tenant80", False, "en_US", "admin")
+        assert Client(second, "tenant80").model("res.partner", "search_count", []) > 0
+        manage(first, "duplicate_database", "tenant80", "Tenant-80.copy_b")
+        assert Client(second, "Tenant-80.copy_b").uid
+        manage(second, "rename", "Tenant-80.copy_b", "tenant81")
+        assert Client(first, "tenant81").uid
+        with pytest.raises(OdooError):
+            Client(first, "Tenant-80.copy_b")
+        # Right after people have worked there, so that the pools still have connections.
+        for name in ("tenant80", "tenant81"):
+            assert manage(first, "drop", name) is True
+    assert pooled.query("SELECT count(*) FROM pg_database WHERE datname ~* '^tenant-?8[01]'")[0][0] == 0
+
+
+RESTORED = {"zip": "tenant85", "dump": "tenant84"}
+
+
+@pytest.mark.parametrize("backup_format", RESTORED)
+def test_backup_and_restore_while_users_work(pooled: Lab, traffic: Traffic, backup_format: str) -> None:
+    first, second = (odoo.url for odoo in pooled.instances)
+    with nobody_notices(traffic):
+        with ThreadPoolExecutor() as pool:
+            backups = [pool.submit(manage, first, "dump", tenant, backup_format) for tenant in pooled.tenants[:4]]
+            data = [backup.result() for backup in backups]
+        if backup_format == "zip":
+            assert "dump.sql" in zipfile.ZipFile(io.BytesIO(base64.b64decode(data[0]))).namelist()
+        manage(second, "restore", RESTORED[backup_format], data[0], True)
+        restored = Client(first, RESTORED[backup_format])
+        assert restored.model("res.partner", "search_count", []) > 0
+
+
+def test_a_dropped_name_can_be_restored_after_reconnect(pooled: Lab, traffic: Traffic) -> None:
+    """PgBouncer lets clients log in to a database that it has seen, also when it is gone; Odoo asks no more than that before
+    a restore, and refuses. RECONNECT makes PgBouncer forget."""
+    first, second = (odoo.url for odoo in pooled.instances)
+    name = RESTORED["zip"]
+    with nobody_notices(traffic):
+        data = manage(first, "dump", name, "zip")
+        for name in RESTORED.values():
+            manage(first, "drop", name)
+        with pytest.raises(OdooError, match="Database already exists"):
+            manage(second, "restore", name, data, True)
+        console: dict[str, t.Any] = {
+            "login_host": str(pooled.directory / "socket"),
+            "login_user": "pooled_odoo_admin",
+            "login_password": (pooled.directory / "pooler" / "secrets" / "admin_password").read_text(),
+        }
+        run_module("pgbouncer_admin", command="reconnect", database=name, **console)
+        manage(second, "restore", name, data, True)
+        assert Client(first, name).model("res.partner", "search_count", []) > 0
+        manage(first, "drop", name)
+
+
+def test_install_and_upgrade_leave_no_setting_behind(pooled: Lab, traffic: Traffic) -> None:
+    """-i through the transaction pool, -u through the session door; an upgrade sets lock_timeout for its session."""
+    first = pooled.instances[0].url
+    manage(first, "duplicate_database", "tenant09", "tenant86")
+    with nobody_notices(traffic):
+        pooled.odoo_once("-d", "tenant86", "-i", "contacts", host="pooled-odoo")
+        state = "SELECT state FROM ir_module_module WHERE name = 'contacts'"
+        assert pooled.query(state, dbname="tenant86")[0][0] == "installed"
+        with ThreadPoolExecutor(8) as pool:
+            seen = list(pool.map(lambda _number: ask(pooled, "tenant86", "SHOW lock_timeout"), range(8)))
+        assert set(seen) == {"0"}
+        pooled.odoo_once("-d", "tenant86", "-u", "contacts", host="pooled-odoo-session")
+        assert Client(first, "tenant86").model("res.partner", "search_count", []) > 0
+    manage(first, "drop", "tenant86")
+
+
+# --- roles, passwords, jobs -------------------------------------------------------------------------------------------
+
+
+def test_each_role_sees_its_own_tenants_only(pooled: Lab, jobs: Odoo) -> None:
+    assert Client(jobs.url, JOBS_TENANT).call("/web/database/list", {}) == [JOBS_TENANT]
+    listed = Client(pooled.instances[0].url, "tenant01").call("/web/database/list", {})
+    assert listed == pooled.tenants
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        ask(pooled, JOBS_TENANT, "SELECT login FROM res_users LIMIT 1")
+
+
+def test_the_job_runner_has_a_session_and_jobs_run_once(pooled: Lab, jobs: Odoo, traffic: Traffic) -> None:
+    found = run_module("odoo_info", containers=[JOBS])["instances"][0]
+    assert found["queue_job"] == {"databases": [JOBS_TENANT]}
+    assert (found["job_runner"]["host"], found["job_runner"]["source"]) == ("pooled-odoo-session", "file")
+    addresses = {end["address"] for end in found["connections"] if end["port"] == 5432}
+    assert addresses == {pooled.address(POOLER), pooled.address(SESSION_DOOR)}
+    admin = Client(jobs.url, JOBS_TENANT)
+    with nobody_notices(traffic):
+        partner = admin.model("res.partner", "create", {"name": "lab"})
+        for _number in range(20):
+            admin.run(f"env['res.partner'].browse({partner}).with_delay().write({{'comment': 'by a job'}})")
+        wait_until("all jobs are done", 60, jobs_done, pooled, 20)
+    leaders = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    assert pooled.query(leaders)[0][0] == 1
+
+
+def jobs_done(lab: Lab, count: int) -> None:
+    states = dict(lab.query("SELECT state, count(*) FROM queue_job GROUP BY 1", dbname=JOBS_TENANT))
+    if states != {"done": count}:
+        raise ConnectionError(f"not yet: {states}")
+
+
+def test_two_runners_through_the_session_door_have_one_leader(pooled: Lab) -> None:
+    """What queue_job's runner does: listen, hold a cursor over transactions, lead by a lock of the session."""
+    for instance in (JOBS, pooled.instances[0].name):
+        result = run_module("odoo_preflight", name=instance, host="pooled-odoo-session", pool_mode="session")
+        assert all(check["ok"] for check in result["checks"])
+        assert [check["check"].split(" on ")[0] for check in result["checks"]][-3:] == [
+            "LISTEN and NOTIFY",
+            "a cursor that outlives its transaction",
+            "one leader by an advisory lock",
+        ]
+
+
+def test_a_starved_pool_is_told_by_verify(pooled: Lab, jobs: Odoo, play: Run) -> None:
+    """Somebody holds all connections that a role may have; who else wants one waits, and verify says where and why."""
+    enough = threading.Event()
+    with ThreadPoolExecutor(40) as pool:
+        for _number in range(40):
+            pool.submit(hold, pooled, enough)
+        try:
+            wait_until("clients wait", 30, clients_wait, pooled)
+            done = play("verify", pooled_odoo_session_door=True)
+        finally:
+            enough.set()
+    assert done.code != 0
+    assert f"Clients wait for a server connection of {JOBS_TENANT}" in done.output
+    wait_until("it works again", 60, fetch, f"{jobs.url}/web/health?db_server_status=1")
+
+
+def hold(lab: Lab, enough: threading.Event) -> None:
+    """Holds a transaction on the jobs' tenant, or waits for one, until it is *enough*."""
+    while not enough.is_set():
+        with contextlib.suppress(psycopg2.OperationalError):
+            connection = connect(lab, JOBS_TENANT, role=JOBS_ROLE)
+            connection.autocommit = False
+            connection.cursor().execute("SELECT 1")
+            enough.wait()
+            connection.close()
+
+
+def clients_wait(lab: Lab) -> None:
+    command = ["psql", "-h", "/run/pgbouncer", "-p", "5432", "-U", "pgbouncer", "-d", "pgbouncer", "-tAc", "SHOW POOLS"]
+    rows = lab.execute(POOLER, *command).splitlines()
+    if not any(row.startswith(f"{JOBS_TENANT}|{JOBS_ROLE}|") and int(row.split("|")[3]) > 0 for row in rows):
+        raise ConnectionError("nobody waits")
+
+
+def test_a_rotated_password_works_at_once(pooled: Lab) -> None:
+    assert ask(pooled, JOBS_TENANT, "SELECT 1", role=JOBS_ROLE) == 1
+    try:
+        pooled.query(f"ALTER ROLE {JOBS_ROLE} PASSWORD 'ro''tated %'")
+        assert ask(pooled, JOBS_TENANT, "SELECT 1", role=JOBS_ROLE, password="ro'tated %") == 1
+        with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
+            ask(pooled, JOBS_TENANT, "SELECT 1", role=JOBS_ROLE)
+    finally:
+        password = ODOO_PASSWORD.replace("'", "''")
+        pooled.query(f"ALTER ROLE {JOBS_ROLE} PASSWORD '{password}'")
