@@ -140,9 +140,9 @@ def make(
     """The plan, a JSON document.
 
     *instances*: as ``odoo_info`` lists them, with ``databases``. *limits*: ``max_connections`` and ``reserved`` of
-    PostgreSQL. *other_connections*: the most that roles other than Odoo's had while measured. *overrides*: figures by the
-    names under which the plan shows them, and other keys of PgBouncer's own section. *session_door*: plan a second
-    listener in session mode too.
+    PostgreSQL, and what roles and databases may have of their own (``by_role``, ``by_database``). *other_connections*: the
+    most that roles other than Odoo's had while measured. *overrides*: figures by the names under which the plan shows them,
+    and other keys of PgBouncer's own section. *session_door*: plan a second listener in session mode too.
 
     Raises PooledError when PostgreSQL cannot give what the plan needs at its worst, and, unless *force*, when an override
     can hang or break Odoo.
@@ -215,6 +215,7 @@ def make(
     worst_case = sum(caps.values()) + AUTH_POOL_SIZE + beside
     figures.check_names()
     budget = _budget(limits, other_connections, worst_case)
+    _check_own_limits(limits, caps, roles)
     return {
         "schema": SCHEMA,
         "settings": settings,
@@ -299,6 +300,23 @@ def _budget(limits: t.Mapping[str, t.Any], others: int, worst_case: int) -> dict
         "administration": DIRECT_CONNECTIONS,
         "available": available,
     }
+
+
+def _check_own_limits(limits: t.Mapping[str, t.Any], caps: t.Mapping[str, int], roles: t.Sequence[Role]) -> None:
+    """Roles and databases may have a limit of their own. What it refuses PgBouncer tells Odoo as a failed log-in."""
+    for role, limit in limits.get("by_role", {}).items():
+        if role in caps and limit < caps[role]:
+            raise PooledError(
+                f"role {role} has CONNECTION LIMIT {limit} in PostgreSQL, and at worst its pools need {caps[role]}; raise it"
+                f" (ALTER ROLE … CONNECTION LIMIT {caps[role]}), or take it away (-1): the pools have limits of their own"
+            )
+    for database, limit in limits.get("by_database", {}).items():
+        holders = sum(role.holders for role in roles if database in role.tenants)
+        if holders and limit < holders + 1:
+            raise PooledError(
+                f"database {database} has CONNECTION LIMIT {limit} in PostgreSQL, and its {holders} holders can deadlock on"
+                f" fewer than {holders + 1}; raise it (ALTER DATABASE … CONNECTION LIMIT {holders + 1}), or take it away (-1)"
+            )
 
 
 def _file_limit(connections: int) -> int:

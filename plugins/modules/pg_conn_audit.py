@@ -167,7 +167,9 @@ audit:
       type: float
       returned: success
     limits:
-      description: C(max_connections), what is C(reserved) for superusers and others, and the C(headroom) left at the peak.
+      description:
+        - C(max_connections), what is C(reserved) for superusers and others, and the C(headroom) left at the peak; under
+          C(by_role) and C(by_database) the roles and databases that have a C(CONNECTION LIMIT) of their own.
       type: dict
       returned: success
     load:
@@ -244,7 +246,9 @@ SELECT (SELECT system_identifier FROM pg_control_system())::text AS system_ident
        current_setting('superuser_reserved_connections')::int
        + coalesce(current_setting('reserved_connections', true)::int, 0) AS reserved,
        (SELECT coalesce(array_agg(r), '{}') FROM unnest(%(roles)s::text[]) AS r
-        WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r)) AS unknown_roles
+        WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r)) AS unknown_roles,
+       (SELECT coalesce(json_object_agg(rolname, rolconnlimit), '{}') FROM pg_roles WHERE rolconnlimit >= 0) AS by_role,
+       (SELECT coalesce(json_object_agg(datname, datconnlimit), '{}') FROM pg_database WHERE datconnlimit >= 0) AS by_database
 """
 
 LOAD = """
@@ -340,7 +344,7 @@ def measure(connection: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     last = Counters(*query(connection, LOAD, scope)[0])
     seconds = (last.at - first.at).total_seconds()
     summary = _activity.summarise(samples)
-    limits = {key: cluster[key] for key in ("max_connections", "reserved")}
+    limits = {key: cluster[key] for key in ("max_connections", "reserved", "by_role", "by_database")}
     limits["headroom"] = limits["max_connections"] - limits["reserved"] - summary["connections"]["peak"]
     return {
         "schema": _activity.SCHEMA,
@@ -378,6 +382,8 @@ def describe_cluster(connection: t.Any, scope: dict[str, t.Any]) -> dict[str, t.
         "max_connections",
         "reserved",
         "unknown_roles",
+        "by_role",
+        "by_database",
     )
     cluster = dict(zip(keys, row))
     if cluster["unknown_roles"]:

@@ -63,6 +63,15 @@ def test_it_counts_what_is_there_and_not_itself(postgres: Server, role: str) -> 
     assert found["load"]["transactions_per_second"] >= 0
 
 
+def test_it_tells_limits_of_single_roles_and_databases(postgres: Server, role: str) -> None:
+    postgres.run(f"ALTER ROLE {role} CONNECTION LIMIT 20")
+    try:
+        assert audit(postgres)["audit"]["limits"]["by_role"] == {role: 20}
+    finally:
+        postgres.run(f"ALTER ROLE {role} CONNECTION LIMIT -1")
+    assert audit(postgres)["audit"]["limits"]["by_role"] == {}
+
+
 def test_without_anybody_it_sees_nobody(postgres: Server) -> None:
     assert audit(postgres)["audit"]["connections"]["peak"] == 0
 

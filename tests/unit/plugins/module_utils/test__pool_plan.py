@@ -28,7 +28,9 @@ def instance(name: str = "erp1", **changes: t.Any) -> dict[str, t.Any]:
     }
 
 
-def plan(instances: list[dict[str, t.Any]], limits: dict[str, int] | None = None, others: int = 5) -> dict[str, t.Any]:
+def plan(
+    instances: list[dict[str, t.Any]], limits: dict[str, t.Any] | None = None, others: int = 5
+) -> dict[str, t.Any]:
     return _pool_plan.make(instances, limits or LIMITS, others, "lookup")
 
 
@@ -80,6 +82,19 @@ def test_the_same_instances_get_the_same_plan_whatever_was_measured() -> None:
 def test_too_small_a_server() -> None:
     with pytest.raises(PooledError, match="raise max_connections to at least 36, or lower workers"):
         plan([instance()], {"max_connections": 20, "reserved": 3}, others=10)
+
+
+def test_limits_of_single_roles_and_databases() -> None:
+    limits = {**LIMITS, "by_role": {"odoo": 15, "other": 1}, "by_database": {}}
+    with pytest.raises(
+        PooledError, match="role odoo has CONNECTION LIMIT 15 in PostgreSQL, and at worst its pools need 16"
+    ):
+        plan([instance()], limits)
+    limits = {**LIMITS, "by_role": {}, "by_database": {"tenant03": 8, "other": 1}}
+    with pytest.raises(PooledError, match="database tenant03 has CONNECTION LIMIT 8 .* its 8 holders"):
+        plan([instance()], limits)
+    enough = {**LIMITS, "by_role": {"odoo": 16, "other": 1}, "by_database": {"tenant03": 9}}
+    assert plan([instance()], enough)["predicted"] == plan([instance()])["predicted"]
 
 
 def test_a_tight_server_is_warned_of() -> None:
