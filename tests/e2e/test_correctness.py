@@ -29,7 +29,18 @@ import pytest
 from ansible_collections.pooled.odoo.plugins.module_utils import _pool_plan
 from tests.e2e.conftest import Play
 from tests.lab.client import Browser, Client, OdooError, manage
-from tests.lab.lab import JOBS, JOBS_ROLE, JOBS_TENANT, ODOO_PASSWORD, POOLER, Lab, Odoo, fetch, wait_until
+from tests.lab.lab import (
+    DATABASE_ADDRESS,
+    JOBS,
+    JOBS_ROLE,
+    JOBS_TENANT,
+    ODOO_PASSWORD,
+    POOLER,
+    Lab,
+    Odoo,
+    fetch,
+    wait_until,
+)
 from tests.lab.load import Traffic, between, errors
 from tests.modules import run_module
 
@@ -57,13 +68,17 @@ def pooled(lab: Lab, jobs: Odoo, tmp_path_factory: pytest.TempPathFactory) -> t.
         "pooled_odoo_settle_seconds": 0,
     }
     arguments = ["-e", json.dumps(settings)]
+    before = lab.state()
     done = Play(lab.playbook("deploy", *arguments, artifacts=artifacts, capture_output=True, text=True))
     print(done.output)
     assert done.code == 0
     if NAIVE:
         make_naive(lab)
     yield lab
-    lab.playbook("rollback", *arguments, artifacts=artifacts, capture_output=True)
+    done = Play(lab.playbook("rollback", *arguments, artifacts=artifacts, capture_output=True, text=True))
+    print(done.output)
+    assert done.code == 0
+    assert lab.state() == before
 
 
 def make_naive(lab: Lab) -> None:
@@ -440,6 +455,23 @@ def jobs_done(lab: Lab, count: int) -> None:
     states = dict(lab.query("SELECT state, count(*) FROM queue_job GROUP BY 1", dbname=JOBS_TENANT))
     if states != {"done": count}:
         raise ConnectionError(f"not yet: {states}")
+
+
+def test_without_a_session_door_the_runner_stays_where_it_was(pooled: Lab, jobs: Odoo) -> None:
+    state_dir = str(pooled.directory / "state" / "cutover")
+    back: dict[str, t.Any] = {"name": JOBS, "state": "reverted", "state_dir": state_dir}
+    there: dict[str, t.Any] = {"name": JOBS, "host": "pooled-odoo", "state_dir": state_dir}
+    run_module("odoo_dbhost", **back)
+    predicted = run_module("odoo_dbhost", True, **there)
+    assert "pooled-lab-jobs: job runner's database db:5432" in predicted["diff"]["after"]
+    done = run_module("odoo_dbhost", **there)
+    assert done["job_runner"] == predicted["job_runner"] == {"host": "db", "port": 5432}
+    found = run_module("odoo_info", containers=[JOBS])["instances"][0]
+    ends = {end["address"]: end["count"] for end in found["connections"] if end["port"] == 5432}
+    assert set(ends) == {pooled.address(POOLER), DATABASE_ADDRESS}
+    assert ends[DATABASE_ADDRESS] == 1
+    run_module("odoo_dbhost", **back)
+    run_module("odoo_dbhost", **there, runner_host="pooled-odoo-session")
 
 
 def test_two_runners_through_the_session_door_have_one_leader(pooled: Lab) -> None:
