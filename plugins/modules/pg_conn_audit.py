@@ -74,7 +74,9 @@ options:
     default: 0.8
   min_load_ratio:
     description:
-      - Lowest load that may be compared, as a share of the baseline's transactions, and of its written rows, per second.
+      - Lowest load that may be compared, as a share of the baseline's transactions per second.
+      - A pooler's C(DISCARD ALL) counts as a transaction too. Where half of the transactions are not enough, so that only
+        these could have made it so, the same share of the baseline's written rows is asked for as well.
     type: float
     default: 0.5
   enforce:

@@ -91,7 +91,10 @@ INCONCLUSIVE = [
     ({"window__duration_s": 47}, "too short"),
     ({"window__samples": 20}, "samples are too few"),
     ({"load__transactions_per_second": 49.0}, "the load is far below the baseline's (49 transactions per second"),
-    ({"load__rows_written_per_second": 24.0}, "the load is far below the baseline's (24 written rows per second"),
+    (
+        {"load__transactions_per_second": 90.0, "load__rows_written_per_second": 24.0},
+        "the load is far below the baseline's (24 written rows per second",
+    ),
 ]
 
 
@@ -104,6 +107,12 @@ def test_what_proves_nothing(changes: dict[str, t.Any], reason: str) -> None:
 
 def test_an_idle_baseline_proves_nothing() -> None:
     assert compare(audit(0), audit(0))["verdict"] == "inconclusive"
+
+
+def test_written_rows_count_only_where_a_poolers_own_transactions_could_deceive() -> None:
+    few_writes = {"load__rows_written_per_second": 1.0}
+    assert compare(audit(), audit(20, load__transactions_per_second=100.0, **few_writes))["verdict"] == "passed"
+    assert compare(audit(), audit(20, load__transactions_per_second=99.0, **few_writes))["verdict"] == "inconclusive"
 
 
 def test_housekeeping_is_no_load() -> None:
