@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--requests", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--settle", type=float, default=300, help="seconds until the workers have loaded their tenants")
+    parser.add_argument("--warm", action="store_true", help="they have already, before the first measurement")
     parser.add_argument("--json", type=Path, default=Path("direct_and_pooled.json"))
     arguments = parser.parse_args()
     lab = Lab(Path(os.environ["POOLED_ODOO_HOME"]) / "lab", arguments.size)
@@ -65,8 +66,9 @@ def main() -> None:
         if name == "direct":
             say("rolling back")
             lab.playbook("rollback", capture_output=True).check_returncode()
-        say(f"{name}: settling for {arguments.settle:g} s")
-        time.sleep(arguments.settle)
+        if name == "direct" or not arguments.warm:
+            say(f"{name}: settling for {arguments.settle:g} s")
+            time.sleep(arguments.settle)
         say(f"{name}: measuring for {arguments.minutes:g} minutes")
         found[name] = window(lab, arguments.requests, arguments.minutes * 60)
     arguments.json.write_text(json.dumps(found, indent=2) + "\n")

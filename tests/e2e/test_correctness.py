@@ -137,9 +137,7 @@ def ask(lab: Lab, dbname: str, statement: str, **options: str) -> t.Any:
 def browser(pooled: Lab) -> t.Iterator[Browser]:
     """A browser on the second instance."""
     odoo = pooled.instances[1]
-    command = ["grep", "-oP", '_VERSION = "\\K[^"]+', "/usr/lib/python3/dist-packages/odoo/addons/bus/websocket.py"]
-    version = pooled.execute(odoo.name, *command).split()[0]
-    browser = Browser(Client(odoo.url, "tenant01"), f"{pooled.address(odoo.name)}:8072", version)
+    browser = Browser(Client(odoo.url, "tenant01"), f"127.0.0.1:{odoo.websocket_port}")
     # Its subscription starts the listener of the bus, if nobody else has.
     time.sleep(3)
     yield browser

@@ -72,10 +72,10 @@ def manage(url: str, method: str, *arguments: t.Any, timeout: float = 300) -> t.
 class Browser:
     """A browser's websocket: subscribed to all channels of *client*'s user, at *address* (that of the gevent server)."""
 
-    def __init__(self, client: Client, address: str, version: str) -> None:
+    def __init__(self, client: Client, address: str) -> None:
         cookie = f"session_id={client.session.cookies['session_id']}"
         self.socket = websocket.create_connection(
-            f"ws://{address}/websocket?version={version}", cookie=cookie, origin=client.url, timeout=60
+            f"ws://{address}/websocket", cookie=cookie, origin=client.url, timeout=60
         )
         self.socket.send(json.dumps({"event_name": "subscribe", "data": {"channels": [], "last": 0}}))
 

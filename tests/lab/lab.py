@@ -91,6 +91,11 @@ class Odoo(t.NamedTuple):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def websocket_port(self) -> int:
+        """Of the gevent server, to which a reverse proxy would send websockets."""
+        return self.port + 100
+
 
 def say(message: str) -> None:
     print(f"  {time.strftime('%H:%M:%S')} {message}", flush=True)
@@ -273,7 +278,7 @@ class Lab:
         """An account for each user of the traffic. Odoo writes to the account at a log-in and does not retry, so two
         people who log in as one at the same moment fail with or without a pooler."""
         script = (
-            f"names = ['user%02d' % number for number in range({self.size.users})]\n"
+            f"names = ['user%02d' % number for number in range({self.size.users + self.size.containers})]\n"
             "env['res.users'].create([{'name': name, 'login': name, 'password': name} for name in names])\n"
             "env.cr.commit()\n"
         )
@@ -377,7 +382,7 @@ class Lab:
             network=NETWORK,
             environment=environment,
             volumes=volumes,
-            ports={"8069/tcp": ("127.0.0.1", odoo.port)},
+            ports={"8069/tcp": ("127.0.0.1", odoo.port), "8072/tcp": ("127.0.0.1", odoo.websocket_port)},
             stop_signal="SIGTERM",
         )
 
@@ -410,7 +415,15 @@ class Lab:
 
     def targets(self) -> list[dict[str, t.Any]]:
         """What the traffic generator needs to know."""
-        return [{"instance": odoo.name, "url": odoo.url, "source": odoo.source} for odoo in self.instances]
+        return [
+            {
+                "instance": odoo.name,
+                "url": odoo.url,
+                "websocket": f"127.0.0.1:{odoo.websocket_port}",
+                "source": odoo.source,
+            }
+            for odoo in self.instances
+        ]
 
     def playbook(self, name: str, *arguments: str, artifacts: Path | None = None, **options: t.Any) -> t.Any:
         """Runs ``pooled.odoo.NAME`` on this lab, as a user would."""

@@ -29,9 +29,11 @@ class Traffic:
         self.requests = folder / "requests.jsonl"
         self.requests.unlink(missing_ok=True)
         targets = folder / "targets.json"
-        targets.write_text(json.dumps({"targets": lab.targets(), "tenants": lab.tenants}))
+        users = users or lab.size.users
+        targets.write_text(json.dumps({"targets": lab.targets(), "tenants": lab.tenants, "users": users}))
         command = ["locust", "-f", str(Path(__file__).with_name("traffic.py")), "--headless", "--only-summary"]
-        command += ["--users", str(users or lab.size.users), "--spawn-rate", "4", "--run-time", f"{seconds}s"]
+        # The open tabs are users to locust too.
+        command += ["--users", str(users + lab.size.containers), "--spawn-rate", "4", "--run-time", f"{seconds}s"]
         self.log = (folder / "locust.log").open("w")
         self.process = subprocess.Popen(
             command,

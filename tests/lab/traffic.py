@@ -6,7 +6,7 @@
 
     locust -f tests/lab/traffic.py --headless --users 16 --run-time 10m
 
-Reads ``LAB_TARGETS`` (JSON: targets, tenants), writes every request as a line of JSON to ``LAB_REQUESTS``:
+Reads ``LAB_TARGETS`` (JSON: targets, tenants, number of users), writes every request as a line of JSON to ``LAB_REQUESTS``:
 ``{"t": begin, epoch seconds, "ms": duration, "name", "instance", "source", "tenant", "error": null or text}``.
 Only addresses of this machine are accepted as targets.
 """
@@ -21,7 +21,11 @@ import time
 import typing as t
 from urllib.parse import urlsplit
 
-from locust import FastHttpUser, between, events, task
+import requests
+import websocket
+from locust import FastHttpUser, User, between, constant, events, task
+
+from tests.lab.client import Browser, Client, OdooError
 
 with open(os.environ["LAB_TARGETS"]) as _handle:
     LAB = json.load(_handle)
@@ -29,6 +33,7 @@ for _target in LAB["targets"]:
     assert urlsplit(_target["url"]).hostname == "127.0.0.1", "traffic goes to this machine only"
 
 _TURNS = itertools.count()
+_TABS = itertools.count()
 _RECORD = open(os.environ["LAB_REQUESTS"], "a", buffering=1)  # noqa: SIM115 - open as long as locust runs
 
 
@@ -44,6 +49,29 @@ def record(
     began = start_time if start_time is not None else time.time() - response_time / 1000
     line = {"t": began, "ms": round(response_time, 1), "name": name, **context, "error": exception and str(exception)}
     _RECORD.write(json.dumps(line) + "\n")
+
+
+class OpenTab(User):
+    """A browser tab that nobody looks at: one for each instance, so that its bus listens, as it does wherever people work. Its
+    websocket comes back by itself when it is cut, as a browser's does, so it is no request that could fail."""
+
+    fixed_count = len(LAB["targets"])
+    wait_time = constant(2)
+
+    def on_start(self) -> None:
+        turn = next(_TABS)
+        self.target = LAB["targets"][turn]
+        self.login = f"user{LAB['users'] + turn:02d}"
+
+    @task
+    def stay_open(self) -> None:
+        try:
+            client = Client(self.target["url"], LAB["tenants"][0], self.login, self.login)
+            browser = Browser(client, self.target["websocket"])
+            while True:
+                browser.wait_for("nothing that anybody says", 60)
+        except (OSError, OdooError, requests.RequestException, websocket.WebSocketException):
+            return
 
 
 class Session(t.NamedTuple):
