@@ -82,17 +82,14 @@ def pooled(lab: Lab, jobs: Odoo, tmp_path_factory: pytest.TempPathFactory) -> t.
 
 
 def make_naive(lab: Lab) -> None:
-    """What guides give: transaction mode for everything, a pool of 20, nothing else."""
+    """What guides give: transaction mode for everything and a pool of 20; all else as PgBouncer has it by default."""
     path = lab.directory / "pooler" / "pgbouncer" / "pgbouncer.ini"
-    doomed = ("server_reset_query_always", "reserve_pool", "server_login_retry", "max_user_connections", "auth_dbname")
-    lines = [line for line in path.read_text().splitlines() if not line.startswith(doomed)]
-    text = "\n".join(lines) + "\n"
-    text = text.replace("pool_mode=session", "pool_mode=transaction").replace(
-        "default_pool_size = 2", "default_pool_size = 20"
-    )
-    path.write_text(text)
-    lab.client.containers.get(POOLER).kill(signal="SIGHUP")
-    time.sleep(2)
+    needed = ("listen_", "unix_socket_dir", "auth_", "admin_users", "server_tls_sslmode", "ignore_startup")
+    kept = [line for line in path.read_text().splitlines() if line.startswith(needed) and "auth_dbname" not in line]
+    naive = ["pool_mode = transaction", "default_pool_size = 20", "max_client_conn = 1000"]
+    path.write_text("\n".join(["[databases]", f"* = host={DATABASE_ADDRESS}", "[pgbouncer]", *kept, *naive]) + "\n")
+    lab.client.containers.get(POOLER).restart()
+    time.sleep(10)
 
 
 @pytest.fixture
