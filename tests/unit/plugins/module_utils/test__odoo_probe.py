@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import typing as t
+from pathlib import Path
+
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _odoo_probe
@@ -66,3 +69,45 @@ def test_addresses_of_the_kernel(digits: str, width: int, address: str) -> None:
 def test_only_the_address_leaves_the_container() -> None:
     argv = ["odoo", "--db_password", "s3cret", "--db_host", "db", "--db_port=5432", "-w", "0ther"]
     assert _odoo_probe.database_arguments(argv) == ["--db_host=db", "--db_port=5432"]
+
+
+WITH_RUNNER = "[options]\nserver_wide_modules = base,web,queue_job\n"
+OWN = "[queue_job]\njobrunner_db_host = db\njobrunner_db_port = 5433\n"
+RUNNERS: list[tuple[str, str, dict[str, str], tuple[t.Any, ...] | None]] = [
+    ("no runner", "[options]\nserver_wide_modules = base,web\n", {}, None),
+    ("nothing said", "[options]\n", {}, None),
+    ("Odoo's address", WITH_RUNNER, {}, (None, None, None)),
+    ("its own in the file", WITH_RUNNER + OWN, {}, ("db", "5433", "file")),
+    (
+        "the environment wins, each key for itself",
+        WITH_RUNNER + OWN,
+        {"ODOO_QUEUE_JOB_JOBRUNNER_DB_HOST": "other"},
+        ("other", "5433", "environment"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("conf", "environment", "found"), [case[1:] for case in RUNNERS], ids=[case[0] for case in RUNNERS]
+)
+def test_job_runner(tmp_path: Path, conf: str, environment: dict[str, str], found: tuple[t.Any, ...] | None) -> None:
+    runner = _odoo_probe.job_runner(instance(tmp_path, conf, environment))
+    assert (runner and (runner["host"], runner["port"], runner["source"])) == found
+
+
+def test_a_runner_with_server_environment_does_not_read_odoo_conf(tmp_path: Path) -> None:
+    (tmp_path / "addons" / "server_environment").mkdir(parents=True)
+    conf = f"{WITH_RUNNER}addons_path = /nowhere,{tmp_path}/addons\n"
+    runner = _odoo_probe.job_runner(instance(tmp_path, conf, {}))
+    assert runner is not None
+    assert runner["reads_conf"] is False
+
+
+def instance(folder: Path, conf: str, environment: dict[str, str]) -> t.Any:
+    """What the probe makes of a running Odoo, without the running."""
+    path = folder / "odoo.conf"
+    path.write_text(conf)
+    made = _odoo_probe.Instance.__new__(_odoo_probe.Instance)
+    made.argv, made.environment, made.version = ["odoo"], environment, "19.0"
+    made.conf_path, made.conf = str(path), _odoo_probe.read_conf(str(path))
+    return made
