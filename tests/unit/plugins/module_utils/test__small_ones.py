@@ -11,6 +11,7 @@ import signal
 import stat
 import typing as t
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _console,
     _cutover,
     _files,
+    _odoo_instance,
     _odoo_versions,
     _pending,
     _scram,
@@ -43,6 +45,27 @@ def test_listeners(major: int | None, listeners: int) -> None:
 def test_unknown_versions_get_the_careful_answer() -> None:
     assert not _odoo_versions.facts(None).graceful_reload
     assert _odoo_versions.facts(20).graceful_reload
+
+
+@pytest.mark.parametrize(
+    ("major", "workers", "crons", "survives"),
+    [
+        (14, 0, 2, True),
+        (15, 0, 2, False),
+        (18, 0, 2, False),
+        (18, 0, 0, True),
+        (18, 4, 2, True),
+        (19, 0, 2, True),
+        (None, 0, 2, False),
+    ],
+)
+def test_whose_crons_outlive_a_restart_of_the_pooler(
+    major: int | None, workers: int, crons: int, survives: bool
+) -> None:
+    found: dict[str, t.Any] = {"workers": workers, "cron_threads": crons}
+    known: t.Any = SimpleNamespace(major=major)
+    instance = _odoo_instance.Instance({}, found, known, known, None)
+    assert _odoo_instance.survives_pooler_restart(instance) is survives
 
 
 def test_scram_verifier_of_rfc_7677_shape() -> None:
