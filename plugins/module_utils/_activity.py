@@ -200,12 +200,14 @@ def _too_little_load(before: t.Mapping[str, float], now: t.Mapping[str, float], 
     would not do at all: a worker that loads its registry reads more than its users in a minute.
     """
     key, what = "transactions_per_second", "transactions"
-    if now[key] >= before[key] * min_ratio:
-        if now[key] * OWN_SHARE_BEHIND_A_POOLER >= before[key] * min_ratio:
-            return []
-        key, what = "rows_written_per_second", "written rows"
-    if before[key] < MEANINGFUL_LOAD or now[key] >= before[key] * min_ratio:
+    enough = before[key] * min_ratio
+    if before[key] < MEANINGFUL_LOAD or now[key] * OWN_SHARE_BEHIND_A_POOLER >= enough:
         return []
+    written = "rows_written_per_second"
+    if now[key] >= enough and before[written] >= MEANINGFUL_LOAD:
+        if now[written] >= before[written] * min_ratio:
+            return []
+        key, what = written, "written rows"
     return [
         f"the load is far below the baseline's ({now[key]:g} {what} per second, it was {before[key]:g}), so fewer"
         " connections prove nothing; audit again while users work"

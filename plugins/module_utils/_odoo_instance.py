@@ -120,6 +120,7 @@ def describe(instance: Instance) -> dict[str, t.Any]:
         },
         "connections": found["connections"],
         "job_runner": found["job_runner"],
+        "started_at": instance.inspection["State"]["StartedAt"],
         "survives_pooler_restart": survives_pooler_restart(instance),
         "methods": [method._asdict() for method in _odoo_address.methods(instance.circumstances)],
     }

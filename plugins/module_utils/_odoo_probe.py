@@ -311,14 +311,16 @@ RUNNER_VARIABLE = "ODOO_QUEUE_JOB_JOBRUNNER_DB_"
 def job_runner(instance):
     """The job runner of OCA queue_job that the server starts when the module is loaded server-wide, or None.
 
-    ``{"host", "port", "source"}`` is the database address that the runner was given for itself, by the environment or
+    ``{"host", "port", "user", "source"}`` is the database address that the runner was given for itself, by the environment or
     the section queue_job of odoo.conf (queue_job/jobrunner/runner.py, _connection_info_for); nulls where it takes Odoo's.
     ``reads_conf`` is off where OCA server_environment is there, because the section is then looked for elsewhere.
     """
     modules = instance.setting("server_wide_modules", "--load") or ""
-    if "queue_job" not in [module.strip() for module in modules.split(",")]:
-        return None
     section = read_conf(instance.conf_path, "queue_job")
+    channels = instance.environment.get("ODOO_QUEUE_JOB_CHANNELS") or section.get("channels") or ""
+    # A root channel without capacity starts no runner (queue_job/jobrunner/__init__.py).
+    if "queue_job" not in [module.strip() for module in modules.split(",")] or channels.strip().startswith("root:0"):
+        return None
     paths = (instance.setting("addons_path", "--addons-path") or "").split(",") + sys.path
     elsewhere = ("server_environment", "odoo/addons/server_environment")
     given = {
@@ -326,7 +328,7 @@ def job_runner(instance):
             os.path.isdir(os.path.join(path.strip(), name)) for path in paths if path.strip() for name in elsewhere
         )
     }
-    for part in ("host", "port"):
+    for part in ("host", "port", "user"):
         own = instance.environment.get(RUNNER_VARIABLE + part.upper())
         given[part] = own or section.get("jobrunner_db_" + part)
         if part == "host":

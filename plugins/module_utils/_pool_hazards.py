@@ -24,6 +24,8 @@ LIMIT_TIME_REAL = 120
 # Beyond this, connections that nobody uses outlive the minute between two visits of the crons.
 LONG_IDLE = 60
 LONG_LOGIN_RETRY = 5
+# Odoo sends an attachment that it keeps in the database, and reads a cached asset, in one packet.
+SMALLEST_PACKET = 128 * 1024 * 1024
 
 # Timeouts that end what Odoo does all day, and whom each of them hits.
 FATAL_TIMEOUTS = {
@@ -35,7 +37,8 @@ FATAL_TIMEOUTS = {
 
 
 class Need(t.NamedTuple):
-    """What one role needs: numbers of connections. ``cap`` is what it would get, 0 for no limit."""
+    """What one role needs: numbers of connections. ``cap`` is what it would get, 0 for no limit; ``door_cap`` the same at the
+    session door, None without one."""
 
     role: str
     listeners: int
@@ -43,6 +46,8 @@ class Need(t.NamedTuple):
     holders: int
     clients: int
     cap: float
+    runners: int
+    door_cap: float | None
 
 
 class Hazard(t.NamedTuple):
@@ -114,6 +119,8 @@ def _sessions(session_pool: float, needs: t.Sequence[Need]) -> t.Iterator[Hazard
 def _sizes(values: _Values, session_pool: float, needs: t.Sequence[Need]) -> t.Iterator[Hazard]:
     reserve = values.amount("reserve_pool_size") if values.amount("reserve_pool_timeout") > 0 else 0
     pool = values.amount("default_pool_size") + reserve
+    if values.amount("default_pool_size") < 1:
+        yield Hazard("default_pool_size", "0 makes each first query wait for the reserve")
     for need in needs:
         enough = need.holders + 1
         sessions = min(session_pool, need.session_pool)
@@ -134,11 +141,18 @@ def _sizes(values: _Values, session_pool: float, needs: t.Sequence[Need]) -> t.I
                 f"{need.cap:g} are fewer than {sessions + enough:g} (session pool {sessions:g}, {need.holders}"
                 " holders, one more): holders could all wait for a second connection until all of them fail",
             )
-        limit = values.amount("max_db_connections")
-        if 0 < limit < max(need.session_pool, enough):
+        if need.door_cap is not None and need.door_cap <= need.runners:
             yield Hazard(
-                "max_db_connections", f"{limit:g} are fewer than the {max(need.session_pool, enough)} of the plan"
+                f"session.{need.role}.max_user_connections",
+                f"{need.door_cap:g} are not more than the {need.runners} that job runners hold for ever"
+                if need.door_cap
+                else "0 is no limit; nothing would keep sessions from taking all that PostgreSQL has",
             )
+    # It counts all roles together, on postgres as on a tenant.
+    limit, least = values.amount("max_db_connections"), sum(need.session_pool for need in needs)
+    least = max(least, sum(need.holders for need in needs) + 1)
+    if 0 < limit < least:
+        yield Hazard("max_db_connections", f"{limit:g} are fewer than the {least} of the plan")
     yield from _client_limits(values, needs)
     if values.amount("min_pool_size") > 0:
         yield Hazard(
@@ -176,6 +190,10 @@ def _modes(values: _Values) -> t.Iterator[Hazard]:
             "without it a backup's search_path reaches users, who then see errors like 'relation \"res_users\" does not"
             " exist'",
         )
+    if values.text("disable_pqexec") == "1":
+        yield Hazard("disable_pqexec", "refuses the simple query protocol, and psycopg2 speaks no other")
+    if values.amount("max_packet_size") < SMALLEST_PACKET:
+        yield Hazard("max_packet_size", f"below {SMALLEST_PACKET} an attachment or a long report does not get through")
     if "DISCARD ALL" not in values.text("server_reset_query").upper():
         yield Hazard(
             "server_reset_query",

@@ -48,6 +48,17 @@ DIRECT_CONNECTIONS = 5
 MIN_CLIENTS = 1000
 MIN_FILES = 8192
 
+# Settings of an operator that make no sense for the session door, or that it has of its own.
+TRANSACTION_POOL_ONLY = (
+    "pool_mode",
+    "max_user_connections",
+    "max_db_connections",
+    "max_user_client_connections",
+    "max_db_client_connections",
+    "min_pool_size",
+    "server_reset_query",
+)
+
 Instance = t.Mapping[str, t.Any]
 
 
@@ -123,6 +134,10 @@ class _Figures:
 
     def has(self, name: str) -> bool:
         return any(figure["name"] == name for figure in self.shown)
+
+    def others(self) -> dict[str, t.Any]:
+        """What the operator sets beside figures: keys of PgBouncer's own section."""
+        return {key: value for key, value in self.overrides.items() if "." not in key and not self.has(key)}
 
     def check_names(self) -> None:
         """Keys of PgBouncer have no dot, so one with a dot must be a figure."""
@@ -208,20 +223,30 @@ def make(
         "pool_mode": "transaction",
         "max_user_connections": max(caps.values()),
         **{figure["name"]: figure["value"] for figure in figures.shown if "." not in figure["name"]},
-        **{key: value for key, value in overrides.items() if "." not in key and not figures.has(key)},
+        **figures.others(),
     }
+    door = _session_door(roles, figures, auth_user) if session_door else None
     needs = [
-        _pool_hazards.Need(role.name, role.listeners, _session_pool(role), role.holders, role.clients, caps[role.name])
+        _pool_hazards.Need(
+            role.name,
+            role.listeners,
+            _session_pool(role),
+            role.holders,
+            role.clients,
+            caps[role.name],
+            role.runners,
+            door["caps"][role.name] if door else None,
+        )
         for role in roles
     ]
     warnings = _pool_hazards.check(session_pool, settings, needs, force)
-    door = _session_door(roles, figures, auth_user) if session_door else None
     # Without the door job runners go to PostgreSQL directly.
     beside = door["worst_case"] if door else sum(role.runners for role in roles)
     worst_case = sum(caps.values()) + AUTH_POOL_SIZE + beside
     figures.check_names()
     budget = _budget(limits, other_connections, worst_case)
-    _check_own_limits(limits, caps, roles)
+    sessions = {role.name: door["caps"][role.name] if door else role.runners for role in roles}
+    _check_own_limits(limits, {role.name: caps[role.name] + sessions[role.name] for role in roles}, roles)
     return {
         "schema": SCHEMA,
         "settings": settings,
@@ -263,6 +288,8 @@ def _session_door(roles: t.Sequence[Role], figures: _Figures, auth_user: str) ->
     }
     return {
         "settings": {
+            # TLS, keepalives and the like are for both.
+            **{key: value for key, value in figures.others().items() if key not in TRANSACTION_POOL_ONLY},
             "pool_mode": "session",
             "default_pool_size": max(caps.values()),
             "max_user_connections": max(caps.values()),
@@ -275,6 +302,7 @@ def _session_door(roles: t.Sequence[Role], figures: _Figures, auth_user: str) ->
         "postgres_pool_size": max(caps.values()),
         "roles": [role.name for role in roles],
         "auth_user": own_auth_user,
+        "caps": caps,
         "users": _users(caps, own_auth_user),
         "worst_case": sum(caps.values()) + AUTH_POOL_SIZE,
         "file_limit": _file_limit(MIN_CLIENTS + sum(caps.values())),
@@ -309,7 +337,8 @@ def _budget(limits: t.Mapping[str, t.Any], others: int, worst_case: int) -> dict
 
 
 def _check_own_limits(limits: t.Mapping[str, t.Any], caps: t.Mapping[str, int], roles: t.Sequence[Role]) -> None:
-    """Roles and databases may have a limit of their own. What it refuses PgBouncer tells Odoo as a failed log-in."""
+    """Roles and databases may have a limit of their own. What it refuses PgBouncer tells Odoo as a failed log-in. *caps*:
+    the most that each role may have, by whatever way."""
     for role, limit in limits.get("by_role", {}).items():
         if role in caps and limit < caps[role]:
             raise PooledError(
@@ -317,6 +346,13 @@ def _check_own_limits(limits: t.Mapping[str, t.Any], caps: t.Mapping[str, int], 
                 f" (ALTER ROLE … CONNECTION LIMIT {caps[role]}), or take it away (-1): the pools have limits of their own"
             )
     for database, limit in limits.get("by_database", {}).items():
+        if database == "postgres":
+            needed = sum(_session_pool(role) for role in roles) + 2 * AUTH_POOL_SIZE
+            if limit < needed:
+                raise PooledError(
+                    f"database postgres has CONNECTION LIMIT {limit} in PostgreSQL, and crons, bus and short calls need"
+                    f" {needed} there; raise it (ALTER DATABASE … CONNECTION LIMIT {needed}), or take it away (-1)"
+                )
         holders = sum(role.holders for role in roles if database in role.tenants)
         if holders and limit < holders + 1:
             raise PooledError(

@@ -39,23 +39,46 @@ def lines(address: Address) -> str:
     return f"in odoo.conf, section [{SECTION}]: {settings}; or in the environment: {variables}"
 
 
+def is_lost(runner: t.Mapping[str, t.Any] | None, pooler: Address) -> bool:
+    """Whether the runner of an instance that uses *pooler* uses it too. A port of its own it takes from Odoo if it has none."""
+    if runner is None:
+        return False
+    return (runner["host"] or pooler.host, int(runner["port"] or pooler.port)) == pooler
+
+
 def address_to_set(
-    runner: t.Mapping[str, t.Any] | None, pooler: Address, wanted: Address, may_set: bool
+    runner: t.Mapping[str, t.Any] | None,
+    odoo_user: str | None,
+    before: Address,
+    pooler: Address,
+    wanted: Address,
+    may_set: bool,
 ) -> Address | None:
-    """The address that a move to *pooler* has to give the runner, or None where there is nothing to do.
+    """The address that a move from *before* to *pooler* has to give the runner, or None where there is nothing to do.
 
     *runner* is the probe's ``job_runner``. One that has an address for itself keeps it. *may_set* tells whether the way of
-    moving can carry it. Raises PooledError with the lines to add where the runner would end in the transaction pool.
+    moving can carry it. Raises PooledError with the lines to add where the runner would end in the transaction pool, or
+    would not be let in.
     """
     if runner is None:
         return None
-    if runner["host"] == pooler.host and int(runner["port"] or pooler.port) == pooler.port:
-        raise PooledError(
-            f"its job runner (queue_job) has the transaction pool {pooler.host}:{pooler.port} as its own address, where it"
-            f" loses jobs and runs others twice. Set {lines(wanted)}"
-        )
     if runner["host"]:
+        if is_lost(runner, pooler):
+            raise PooledError(
+                f"its job runner (queue_job) has the transaction pool {pooler.host}:{pooler.port} as its own address, where"
+                f" it loses jobs and runs others twice. Set {lines(wanted)}"
+            )
+        if not runner["port"] and before.port != pooler.port:
+            raise PooledError(
+                f"its job runner (queue_job) has a host for itself and takes Odoo's port, which would change from"
+                f" {before.port} to {pooler.port}. Set {lines(Address(runner['host'], before.port))}"
+            )
         return None
+    if runner["user"] and runner["user"] != odoo_user and wanted != before:
+        raise PooledError(
+            f"its job runner (queue_job) logs in as {runner['user']}, whom the session door does not let in; only Odoo's own"
+            f" roles are in the plan. Leave the runner at PostgreSQL: set {lines(before)}"
+        )
     if not may_set:
         raise PooledError(
             "it starts a job runner (queue_job), which a transaction pool cannot serve, and its own address cannot be set"

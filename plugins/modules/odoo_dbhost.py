@@ -258,7 +258,7 @@ class Target:
                 f" ({', '.join(sorted(container.attrs['NetworkSettings']['Networks']))})",
                 "host",
             )
-        staying = self.runner_connections(container, instance, runner, before)
+        staying = self.runner_connections(container, instance, runner)
         goal = _moves.goal_for(instance, host, port, self.former_ends(instance), staying)
         self.begin(method.name, moves, before, goal, instance, arrived, runner)
         started = time.monotonic()
@@ -282,15 +282,16 @@ class Target:
         runner = instance.found["job_runner"]
         may_set = method == "recreate" or bool(runner and runner["reads_conf"])
         try:
-            return _queue_job.address_to_set(runner, pooler, wanted, may_set)
+            own = _queue_job.Address(before["host"], before["port"])
+            return _queue_job.address_to_set(runner, instance.found["db_user"], own, pooler, wanted, may_set)
         except PooledError as error:
             raise PooledError(f"{self.name} cannot be moved: {error}") from error
 
     def check_runner(self, instance: _odoo_instance.Instance) -> None:
-        runner = instance.found["job_runner"]
-        if runner is not None and not runner["host"]:
+        pooler = _queue_job.Address(self.params["host"], self.params["port"])
+        if _queue_job.is_lost(instance.found["job_runner"], pooler):
             self.warnings.append(
-                f"{self.name} starts a job runner (queue_job) that has no database address for itself, so it uses the"
+                f"{self.name} starts a job runner (queue_job) that uses the"
                 " transaction pool, where it loses jobs and runs others twice; bring the instance back (state=reverted) and"
                 " move it again"
             )
@@ -300,14 +301,15 @@ class Target:
         container: t.Any,
         instance: _odoo_instance.Instance,
         runner: _queue_job.Address | None,
-        before: t.Mapping[str, t.Any],
     ) -> int:
         """Connections to the former address that are right after the move: the job runner's, one for each of its tenants."""
         own = instance.found["job_runner"]
         if own is None:
             return 0
+        # By address, because it may have another name for the same server.
         host = runner.host if runner else own["host"]
-        if host != before["host"]:
+        ends = {end[0] for end in self.former_ends(instance)}
+        if not ends & set(_moves.resolves(container, host)):
             return 0
         address = {"host": instance.address.host, "port": instance.address.port}
         answer = _docker.probe(container, {"do": "databases", "queue_job": True, **address}, instance.found["python"])

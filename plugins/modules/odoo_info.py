@@ -97,8 +97,8 @@ instances:
       returned: when O(databases=true)
     job_runner:
       description:
-        - The job runner of OCA queue_job that the instance starts, null for none. C(host) and C(port) are the database address
-          that it has for itself, null where it takes Odoo's; C(source) is V(environment) or V(file); C(reads_conf) is false
+        - The job runner of OCA queue_job that the instance starts, null for none. C(host), C(port) and C(user) are what it has
+          for itself as the database's, null where it takes Odoo's; C(source) is V(environment) or V(file); C(reads_conf) is false
           where OCA server_environment keeps it from reading odoo.conf.
       type: dict
       returned: success
@@ -106,6 +106,10 @@ instances:
       description: Under C(databases) the databases that have queue_job installed, if the instance starts a job runner.
       type: dict
       returned: when O(databases=true)
+    started_at:
+      description: When the container was started, UTC.
+      type: str
+      returned: success
     survives_pooler_restart:
       description:
         - Whether its crons run on after a restart of the pooler. Those of Odoo 15 to 18 in threaded mode do not; such an

@@ -113,6 +113,9 @@ def test_written_rows_count_only_where_a_poolers_own_transactions_could_deceive(
     few_writes = {"load__rows_written_per_second": 1.0}
     assert compare(audit(), audit(20, load__transactions_per_second=100.0, **few_writes))["verdict"] == "passed"
     assert compare(audit(), audit(20, load__transactions_per_second=99.0, **few_writes))["verdict"] == "inconclusive"
+    # Where nobody wrote before, nothing can tell users' transactions from a pooler's.
+    no_writes: dict[str, t.Any] = {"load__rows_written_per_second": 0.5}
+    assert compare(audit(**no_writes), audit(20, load__transactions_per_second=60.0))["verdict"] == "inconclusive"
 
 
 def test_housekeeping_is_no_load() -> None:

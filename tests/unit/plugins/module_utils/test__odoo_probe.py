@@ -76,6 +76,7 @@ OWN = "[queue_job]\njobrunner_db_host = db\njobrunner_db_port = 5433\n"
 RUNNERS: list[tuple[str, str, dict[str, str], tuple[t.Any, ...] | None]] = [
     ("no runner", "[options]\nserver_wide_modules = base,web\n", {}, None),
     ("nothing said", "[options]\n", {}, None),
+    ("a runner without capacity", WITH_RUNNER + "[queue_job]\nchannels = root:0,root.sub:2\n", {}, None),
     ("Odoo's address", WITH_RUNNER, {}, (None, None, None)),
     ("its own in the file", WITH_RUNNER + OWN, {}, ("db", "5433", "file")),
     (

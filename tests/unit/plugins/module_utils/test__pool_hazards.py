@@ -41,6 +41,9 @@ REFUSED = [
     ({"odoo.max_user_connections": 15}, "15 are fewer than 16"),
     ({"odoo.max_user_connections": 0}, "0 is no limit"),
     ({"max_db_connections": 8}, "8 are fewer than the 9 of the plan"),
+    ({"default_pool_size": 0, "reserve_pool_size": 20}, "0 makes each first query wait"),
+    ({"disable_pqexec": True}, "psycopg2 speaks no other"),
+    ({"max_packet_size": 65536}, "does not get through"),
     ({"max_client_conn": 18}, "18 are fewer than the 19 that busy workers and crons open"),
     ({"max_db_client_connections": 10}, "10 are fewer than the 19"),
     ({"pool_mode": "session"}, "each of Odoo's idle connections a connection of PostgreSQL"),
@@ -115,6 +118,20 @@ def test_bad_overrides_are_named(overrides: dict[str, t.Any], message: str) -> N
     with pytest.raises(PooledError) as caught:
         plan(overrides, force=True)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("cap", "reason"), [(2, "2 are not more than the 2 that job runners"), (0, "0 is no limit")])
+def test_the_session_door_needs_room_beside_its_runners(cap: int, reason: str) -> None:
+    with_runner = {**ERP, "queue_job": {"databases": ["tenant1", "tenant2"]}}
+    settings = {"session.odoo.max_user_connections": cap}
+    with pytest.raises(PooledError, match=reason):
+        _pool_plan.make([with_runner], LIMITS, 5, "lookup", settings, session_door=True)
+
+
+def test_settings_that_are_no_figures_hold_for_both_doors() -> None:
+    made = plan({"client_tls_sslmode": "require", "max_db_connections": 50}, session_door=True)
+    assert made["settings"]["client_tls_sslmode"] == made["session_door"]["settings"]["client_tls_sslmode"] == "require"
+    assert "max_db_connections" not in made["session_door"]["settings"]
 
 
 def test_the_session_door_has_room_for_runners_and_counts_in_the_budget() -> None:

@@ -93,6 +93,12 @@ def test_limits_of_single_roles_and_databases() -> None:
     limits = {**LIMITS, "by_role": {}, "by_database": {"tenant03": 8, "other": 1}}
     with pytest.raises(PooledError, match="database tenant03 has CONNECTION LIMIT 8 .* its 8 holders"):
         plan([instance()], limits)
+    limits = {**LIMITS, "by_database": {"postgres": 10}}
+    with pytest.raises(PooledError, match="database postgres has CONNECTION LIMIT 10 .* need 11 there"):
+        plan([instance()], limits)
+    with_runner = instance(queue_job={"databases": ["tenant01"]})
+    with pytest.raises(PooledError, match="need 17"):
+        plan([with_runner], {**LIMITS, "by_role": {"odoo": 16}})
     enough = {**LIMITS, "by_role": {"odoo": 16, "other": 1}, "by_database": {"tenant03": 9}}
     assert plan([instance()], enough)["predicted"] == plan([instance()])["predicted"]
 
