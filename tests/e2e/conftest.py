@@ -28,13 +28,19 @@ QUICK = {
 }
 
 
+# A lab that bin/demo has left, moved and warm, is used as it is and stays: its largest size takes a quarter of an hour to make.
+KEPT = bool(os.environ.get("POOLED_ODOO_KEPT_LAB"))
+
+
 @pytest.fixture(scope="session")
 def lab() -> t.Iterator[Lab]:
     # CI has the small one; the others take longer and want more memory.
     lab = Lab(Path(os.environ["POOLED_ODOO_HOME"]) / "lab", os.environ.get("POOLED_ODOO_LAB_SIZE", "small"))
-    lab.up()
+    if not KEPT:
+        lab.up()
     yield lab
-    lab.down()
+    if not KEPT:
+        lab.down()
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +50,7 @@ def traffic(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Tr
     goal = round(0.85 * lab.size.containers * lab.size.workers * lab.size.tenants)
     patience = 60 * lab.size.containers
     deadline = time.monotonic() + patience
-    while lab.connections() < goal:
+    while not KEPT and lab.connections() < goal:
         assert time.monotonic() < deadline, f"only {lab.connections()} of {goal} connections after {patience} s"
         time.sleep(1)
     # The first pages of a tenant make Odoo write its assets; what comes after is the load of a working day.
