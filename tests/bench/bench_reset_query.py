@@ -51,7 +51,7 @@ PAGE = "\n".join(
     ]
 )
 LEFT = {
-    "search_path": ("SET search_path = ''", "SELECT current_setting('search_path') = ''"),
+    "search_path": ("SET search_path = ''", "SELECT to_regclass('pgbench_accounts') IS NULL"),
     "lock_timeout": ("SET lock_timeout = '15s'", "SELECT current_setting('lock_timeout') = '15s'"),
     "row_security": ("SET row_security = off", "SELECT current_setting('row_security') = 'off'"),
     "temporary table": ("CREATE TEMP TABLE res_users (id int)", "SELECT to_regclass('pg_temp.res_users') IS NOT NULL"),

@@ -273,7 +273,7 @@ LEFT = """
         CASE WHEN current_setting('lock_timeout') <> '0' THEN 'lock_timeout' END,
         CASE WHEN current_setting('statement_timeout') <> '0' THEN 'statement_timeout' END,
         CASE WHEN current_setting('default_transaction_read_only') <> 'off' THEN 'read only' END,
-        CASE WHEN current_setting('search_path') = '' THEN 'search_path' END,
+        CASE WHEN to_regclass('res_users') IS NULL THEN 'search_path' END,
         CASE WHEN to_regclass('pg_temp.res_users') IS NOT NULL THEN 'temporary table' END,
         CASE WHEN EXISTS (SELECT FROM pg_listening_channels()) THEN 'LISTEN' END], NULL)
 """
