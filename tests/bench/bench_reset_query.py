@@ -18,19 +18,11 @@ import typing as t
 import psycopg2
 import pytest
 
-from tests.integration.conftest import (  # noqa: F401 - fixtures
-    PASSWORD,
-    Pooler,
-    Server,
-    client,
-    configuration,
-    image,
-    network,
-    pooler,
-    postgres,
-    version,
-)
+from tests.integration.conftest import PASSWORD, Pooler, Server, configuration
 from tests.modules import run_module
+
+# The servers of the integration tests.
+pytest_plugins = ["tests.integration.conftest"]
 
 WAYS = {
     "nothing": (0, "DISCARD ALL"),
@@ -69,7 +61,7 @@ LEFT = {
 
 
 @pytest.mark.parametrize("image", ["stable"], indirect=True)
-def test_reset_queries(pooler: Pooler, postgres: Server, version: str, client: t.Any) -> None:  # noqa: F811
+def test_reset_queries(pooler: Pooler, postgres: Server, version: str, client: t.Any) -> None:
     run_module(
         "pgbouncer_config", **configuration(pooler, version, postgres.host, settings={"max_user_connections": 4})
     )
@@ -101,7 +93,7 @@ def inside(container: t.Any, command: str) -> str:
     return bytes(output).decode()
 
 
-def console(pooler: Pooler, *commands: str) -> None:  # noqa: F811
+def console(pooler: Pooler, *commands: str) -> None:
     connection = psycopg2.connect(host=str(pooler.socket), user="boss", password="b0ss", dbname="pgbouncer")
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -112,7 +104,7 @@ def console(pooler: Pooler, *commands: str) -> None:  # noqa: F811
     connection.close()
 
 
-def what_is_left(pooler: Pooler) -> list[str]:  # noqa: F811
+def what_is_left(pooler: Pooler) -> list[str]:
     found = []
     for name, (leave, look) in LEFT.items():
         for statement, keep in ((leave, False), (look, True)):
