@@ -20,7 +20,8 @@ from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledE
 
 SCHEMA = "pooled.odoo/plan/1"
 
-# Server connections for the steady state of one tenant: one works, a second one (login, logging, mail) does not wait.
+# Server connections that a tenant may have without waiting for the reserve: one works, a second one (login, logging, mail)
+# does not wait. Where tenants are fewer than workers, a tenant gets its share of the workers.
 TENANT_POOL_SIZE = 2
 # Seconds after which a waiting client may use the reserve. Two cursors of one cron wait that long at most.
 RESERVE_POOL_TIMEOUT = 1
@@ -31,7 +32,7 @@ GEVENT_CURSORS = 2
 MAX_BUSY_THREADS = 16
 # Seconds after which a connection that nobody uses is closed. The crons of all instances together visit a tenant every few
 # seconds; longer, and a second connection would hardly ever go (docs/pooling.md has the measurement).
-IDLE_TIMEOUT = 5
+IDLE_TIMEOUT = 3
 # In the steady state each tenant keeps its first connection, about every other one has a second, and two of those for
 # short calls have not been closed yet (measured on labs of 9, 14 and 16 tenants).
 STEADY_PER_TENANT = 1.5
@@ -117,6 +118,10 @@ def _session_pool(role: Role) -> int:
     return role.listeners + _short_calls(role)
 
 
+def _tenant_pool_size(role: Role) -> int:
+    return max(TENANT_POOL_SIZE, math.ceil(role.workers / max(1, len(role.tenants))))
+
+
 class _Figures:
     """The plan's sizes in the order in which they are shown; what the operator has set takes the place of what is planned."""
 
@@ -180,7 +185,9 @@ def make(
         " few and the whole ERP hangs",
     )
     pool_size = figures.add(
-        "default_pool_size", TENANT_POOL_SIZE, "the steady state of a tenant; more only keeps idle connections warm"
+        "default_pool_size",
+        max(_tenant_pool_size(role) for role in roles),
+        "a tenant's share of the workers, and two at least; more would only keep idle connections",
     )
     figures.add(
         "reserve_pool_size",

@@ -47,6 +47,15 @@ def test_the_reference_lab() -> None:
     assert made["warnings"] == []
 
 
+@pytest.mark.parametrize(("tenants", "size"), [(0, 32), (1, 32), (4, 8), (15, 3), (16, 2), (100, 2)])
+def test_few_tenants_share_the_workers(tenants: int, size: int) -> None:
+    """Who works in the only tenant must not wait for the reserve; and pool and reserve together stay what they are."""
+    databases = [str(number) for number in range(tenants)]
+    settings = plan([instance(f"erp{number}", databases=databases) for number in range(8)])["settings"]
+    assert settings["default_pool_size"] == size
+    assert settings["default_pool_size"] + settings["reserve_pool_size"] == 8 * (4 + 2 + 2) + 1
+
+
 INSTANCES = [
     [instance()],
     [instance(workers=0)],
