@@ -20,11 +20,11 @@ from tests.lab.lab import SIZES, Lab, say
 from tests.lab.load import Traffic, errors, figures, phases
 
 # Short enough for a demonstration, long enough for a peak under steady traffic.
-AUDIT_SECONDS = 30
+AUDIT_SECONDS = 20
 WARM_SHARE = 0.85
 WARM_SECONDS = {"small": 120, "demo": 180, "seed": 480}
 # The first pages of a tenant make Odoo write its assets; what comes after is the load of a working day.
-CALM_SECONDS = 30
+CALM_SECONDS = 15
 MIN_REDUCTION = 80
 
 
@@ -42,7 +42,7 @@ def warm_up(lab: Lab) -> None:
 def deploy(lab: Lab, artifacts: Path) -> int:
     settings = {
         "pooled_odoo_audit_duration": AUDIT_SECONDS,
-        "pooled_odoo_settle_seconds": 30,
+        "pooled_odoo_settle_seconds": 15,
         "pooled_odoo_min_reduction": MIN_REDUCTION,
     }
     environment = {
