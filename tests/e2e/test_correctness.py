@@ -15,6 +15,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import threading
 import time
 import typing as t
@@ -83,6 +84,8 @@ def pooled(lab: Lab, jobs: Odoo, tmp_path_factory: pytest.TempPathFactory) -> t.
     assert done.code == 0
     if not KEPT:
         assert lab.state() == before
+        # The baseline stays; other tests begin with a lab that was never moved.
+        shutil.rmtree(lab.directory / "state")
 
 
 def make_naive(lab: Lab) -> None:
