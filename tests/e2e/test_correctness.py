@@ -36,6 +36,7 @@ from tests.lab.lab import (
     JOBS_ROLE,
     JOBS_TENANT,
     ODOO_PASSWORD,
+    ODOO_PASSWORD_SQL,
     POOLER,
     Lab,
     Odoo,
@@ -545,8 +546,7 @@ def test_a_rotated_password_works_at_once(pooled: Lab) -> None:
         with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
             ask(pooled, JOBS_TENANT, "SELECT 1", role=JOBS_ROLE)
     finally:
-        password = ODOO_PASSWORD.replace("'", "''")
-        pooled.query(f"ALTER ROLE {JOBS_ROLE} PASSWORD '{password}'")
+        pooled.query(f"ALTER ROLE {JOBS_ROLE} PASSWORD '{ODOO_PASSWORD_SQL}'")
 
 
 def test_no_request_hung_meanwhile(pooled: Lab, traffic: Traffic) -> None:

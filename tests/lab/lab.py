@@ -50,6 +50,8 @@ JOBS, JOBS_ROLE, JOBS_TENANT = "pooled-lab-jobs", "jobs", "jobs1"
 
 # What one user of the lab may have as a password: nothing that a shell, an ini file or a URL would leave alone.
 ODOO_PASSWORD = "l4b 'odoo\" %pass=;#"
+# The same as PostgreSQL reads it between quotes.
+ODOO_PASSWORD_SQL = ODOO_PASSWORD.replace("'", "''")
 
 
 class Size(t.NamedTuple):
@@ -231,7 +233,7 @@ class Lab:
         network.connect(DATABASE, aliases=["db"], ipv4_address=DATABASE_ADDRESS)
         self.client.containers.get(DATABASE).start()
         wait_until("PostgreSQL accepts connections", 60, self.query, "SELECT 1")
-        self.query(f"CREATE ROLE odoo LOGIN CREATEDB PASSWORD '{ODOO_PASSWORD.replace(chr(39), chr(39) * 2)}'")
+        self.query(f"CREATE ROLE odoo LOGIN CREATEDB PASSWORD '{ODOO_PASSWORD_SQL}'")
 
     def connect(self, dbname: str = "postgres") -> t.Any:
         connection = psycopg2.connect(
@@ -314,8 +316,7 @@ class Lab:
 
     def start_jobs(self) -> Odoo:
         """One more instance, of another role, with a tenant that has queue_job and with its job runner."""
-        password = ODOO_PASSWORD.replace("'", "''")
-        self.query(f"CREATE ROLE {JOBS_ROLE} LOGIN CREATEDB PASSWORD '{password}'")
+        self.query(f"CREATE ROLE {JOBS_ROLE} LOGIN CREATEDB PASSWORD '{ODOO_PASSWORD_SQL}'")
         self.odoo_once("-d", JOBS_TENANT, "-i", f"{MODULES},queue_job", user=JOBS_ROLE)
         odoo = Odoo(JOBS, FIRST_PORT + self.size.containers + 1, "file")
         self.start_instance(
