@@ -33,9 +33,9 @@ MAX_BUSY_THREADS = 16
 # Seconds after which a connection that nobody uses is closed. The crons of all instances together visit a tenant every few
 # seconds; longer, and a second connection would hardly ever go (docs/pooling.md has the measurement).
 IDLE_TIMEOUT = 3
-# In the steady state each tenant keeps its first connection, about every other one has a second, and two of those for
-# short calls have not been closed yet (measured on labs of 9, 14 and 16 tenants).
-STEADY_PER_TENANT = 1.5
+# In the steady state each tenant keeps its first connection, about one holder in eight has a second one open somewhere, and
+# two of those for short calls have not been closed yet (measured on labs of 9, 14 and 16 tenants: docs/pooling.md).
+HOLDERS_FOR_A_SECOND = 8
 STEADY_SHORT_CALLS = 2
 # Connections to `postgres` that come and go: NOTIFY after a commit, the list of databases, the database manager.
 MIN_SHORT_CALLS, MAX_SHORT_CALLS = 4, 10
@@ -375,9 +375,9 @@ def _file_limit(connections: int) -> int:
 
 
 def _steady(roles: t.Sequence[Role]) -> int:
-    tenants = sum(len(role.tenants) for role in roles)
-    kept = sum(role.listeners + role.runners for role in roles)
-    return kept + STEADY_SHORT_CALLS + math.ceil(STEADY_PER_TENANT * tenants)
+    kept = sum(role.listeners + role.runners + len(role.tenants) for role in roles)
+    seconds = sum(min(len(role.tenants), role.holders / HOLDERS_FOR_A_SECOND) for role in roles)
+    return kept + STEADY_SHORT_CALLS + math.ceil(seconds)
 
 
 def _warnings(instances: t.Sequence[Instance], available: int, worst_case: int) -> list[str]:

@@ -47,6 +47,16 @@ def test_the_reference_lab() -> None:
     assert made["warnings"] == []
 
 
+# Containers, workers, tenants; connections on the labs of these sizes, on average (docs/pooling.md).
+MEASURED = [(2, 2, 9, 16.2), (4, 4, 14, 31.3), (8, 4, 16, 46.3)]
+
+
+@pytest.mark.parametrize(("containers", "workers", "tenants", "mean"), MEASURED)
+def test_the_steady_state_is_what_was_measured(containers: int, workers: int, tenants: int, mean: float) -> None:
+    instances = [instance(f"erp{number}", workers=workers, databases=TENANTS[:tenants]) for number in range(containers)]
+    assert plan(instances)["predicted"]["steady"] == pytest.approx(mean, rel=0.2)
+
+
 @pytest.mark.parametrize(("tenants", "size"), [(0, 32), (1, 32), (4, 8), (15, 3), (16, 2), (100, 2)])
 def test_few_tenants_share_the_workers(tenants: int, size: int) -> None:
     """Who works in the only tenant must not wait for the reserve; and pool and reserve together stay what they are."""
