@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.lab import POOLER, Lab
-from tests.lab.load import Traffic
+from tests.lab.load import Traffic, warm_up
 
 # Settings of a deployment that is quick, and whose proof a lab of two containers can give.
 QUICK = {
@@ -47,14 +47,10 @@ def lab() -> t.Iterator[Lab]:
 def traffic(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Traffic]:
     """Users at work until the last test; the lab is warm when the first test begins."""
     traffic = Traffic(lab, tmp_path_factory.mktemp("traffic"))
-    goal = round(0.85 * lab.size.containers * lab.size.workers * lab.size.tenants)
-    patience = 60 * lab.size.containers
-    deadline = time.monotonic() + patience
-    while not KEPT and lab.connections() < goal:
-        assert time.monotonic() < deadline, f"only {lab.connections()} of {goal} connections after {patience} s"
-        time.sleep(1)
-    # The first pages of a tenant make Odoo write its assets; what comes after is the load of a working day.
-    time.sleep(30)
+    if not KEPT:
+        warm_up(lab, traffic, 90 * lab.size.containers)
+    else:
+        time.sleep(30)
     yield traffic
     traffic.stop()
 

@@ -12,31 +12,16 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import typing as t
 from pathlib import Path
 
 from tests.lab.lab import SIZES, Lab, say
-from tests.lab.load import Traffic, errors, figures, phases
+from tests.lab.load import Traffic, errors, figures, phases, warm_up
 
 # Short enough for a demonstration, long enough for a peak under steady traffic.
 AUDIT_SECONDS = 20
-WARM_SHARE = 0.85
 WARM_SECONDS = {"small": 120, "demo": 180, "seed": 480}
-# The first pages of a tenant make Odoo write its assets; what comes after is the load of a working day.
-CALM_SECONDS = 15
 MIN_REDUCTION = 80
-
-
-def warm_up(lab: Lab) -> None:
-    """Until the workers have served most tenants, as they have in an ERP that runs since the morning."""
-    goal = int(lab.size.containers * lab.size.workers * lab.size.tenants * WARM_SHARE)
-    deadline = time.monotonic() + WARM_SECONDS[lab.size_name]
-    while (count := lab.connections()) < goal and time.monotonic() < deadline:
-        say(f"warming up: {count} connections, waiting for {goal}")
-        time.sleep(10)
-    time.sleep(CALM_SECONDS)
-    say(f"warm: {lab.connections()} connections")
 
 
 def deploy(lab: Lab, artifacts: Path) -> int:
@@ -124,7 +109,8 @@ def main() -> int:
     print(f"\n2. {lab.size.users} users at work", flush=True)
     traffic = Traffic(lab, artifacts / "traffic")
     try:
-        warm_up(lab)
+        warm_up(lab, traffic, WARM_SECONDS[lab.size_name], say)
+        say(f"warm: {lab.connections()} connections")
         print("\n3. ansible-playbook pooled.odoo.deploy, while they work", flush=True)
         code = deploy(lab, artifacts)
     finally:

@@ -11,6 +11,7 @@ import math
 import os
 import signal
 import subprocess
+import time
 import typing as t
 from datetime import datetime
 from pathlib import Path
@@ -53,9 +54,33 @@ class Traffic:
                 self.process.kill()
         self.log.close()
 
+    def log_ins(self) -> int:
+        return sum(record["name"] == "log in" for record in self.records()) if self.requests.exists() else 0
+
     def records(self) -> list[dict[str, t.Any]]:
         with self.requests.open() as handle:
             return [json.loads(line) for line in handle if line.endswith("\n")]
+
+
+# Workers that serve few users do not see every tenant soon.
+WARM_SHARE = 0.85
+
+
+def warm_up(lab: Lab, traffic: Traffic, seconds: float, tell: t.Callable[[str], object] = lambda _line: None) -> None:
+    """Waits until the lab is what an ERP is that runs since the morning: its workers have served most tenants, and everybody
+    has logged in everywhere. Log-ins make Odoo write its assets and write to its users, so a baseline that has them in it has
+    more load than any later window. At most *seconds*."""
+    connections_wanted = round(WARM_SHARE * lab.size.containers * lab.size.workers * lab.size.tenants)
+    log_ins_wanted = lab.size.users * lab.size.tenants
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        connections, log_ins = lab.connections(), traffic.log_ins()
+        if connections >= connections_wanted and log_ins >= log_ins_wanted:
+            return
+        tell(
+            f"warming up: {connections} connections, waiting for {connections_wanted}; {log_ins} log-ins of {log_ins_wanted}"
+        )
+        time.sleep(5)
 
 
 def moment(text: str) -> float:
