@@ -117,7 +117,7 @@ def creation(
     for part in ("Entrypoint", "Cmd"):
         request[part] = _with_arguments(request.get(part), arguments)
     host["Binds"] = (host.get("Binds") or []) + _anonymous_volumes(inspection, host)
-    networks = _endpoints(inspection)
+    networks = endpoints(inspection)
     first = host.get("NetworkMode", "default")
     if first in networks:
         request["NetworkingConfig"] = {"EndpointsConfig": {first: networks.pop(first)}}
@@ -168,7 +168,7 @@ def _anonymous_volumes(inspection: Inspection, host: t.Mapping[str, t.Any]) -> l
     ]
 
 
-def _endpoints(inspection: Inspection) -> dict[str, dict[str, t.Any]]:
+def endpoints(inspection: Inspection) -> dict[str, dict[str, t.Any]]:
     """Each network with what was asked for when the container joined it, without what Docker filled in itself."""
     endpoints = {}
     for name, network in inspection["NetworkSettings"]["Networks"].items():

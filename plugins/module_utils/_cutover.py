@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import re
+import time
 import typing as t
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _files
@@ -25,6 +26,8 @@ from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledE
 
 SCHEMA = "pooled.odoo/cutover/1"
 STARTED, MOVED = "started", "moved"
+# What a killed run has started may still be at it: Compose, which stops and starts a container.
+LOCK_SECONDS = 30
 
 Record = t.Dict[str, t.Any]
 
@@ -39,16 +42,21 @@ def path_of(state_dir: str, name: str) -> str:
 def lock(state_dir: str, name: str) -> t.Any:
     """Keeps other runs off this instance until the process ends; a crash leaves no lock behind.
 
-    Raises PooledError when another run has it.
+    Raises PooledError when another run still has it after LOCK_SECONDS.
     """
     path = path_of(state_dir, name)[: -len(".json")] + ".lock"
     _make_private(state_dir)
     handle = open(path, "a")  # noqa: SIM115 - open is what holds the lock
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        raise PooledError(f"another run is moving {name} right now; wait until it is through") from None
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            if time.monotonic() > deadline:
+                handle.close()
+                raise PooledError(f"another run is moving {name} right now; wait until it is through") from None
+            time.sleep(0.5)
     _files.remove_leftovers(path_of(state_dir, name))
     return handle
 
@@ -69,14 +77,19 @@ def load(state_dir: str, name: str) -> Record | None:
     return record
 
 
-def interrupted(state_dir: str) -> list[str]:
-    """The instances whose move was begun and never seen to end."""
+def all_records(state_dir: str) -> list[Record]:
+    """The records of all instances, by name."""
     try:
         names = [entry[: -len(".json")] for entry in os.listdir(state_dir) if entry.endswith(".json")]
     except FileNotFoundError:
         return []
     records = [load(state_dir, name) for name in sorted(names)]
-    return [record["name"] for record in records if record and record["phase"] == STARTED]
+    return [record for record in records if record is not None]
+
+
+def interrupted(state_dir: str) -> list[str]:
+    """The instances whose move was begun and never seen to end."""
+    return [record["name"] for record in all_records(state_dir) if record["phase"] == STARTED]
 
 
 def _make_private(state_dir: str) -> None:

@@ -15,6 +15,8 @@ import time
 import typing as t
 
 from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _alias,
+    _compose,
     _container,
     _cutover,
     _docker,
@@ -23,7 +25,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _odoo_instance,
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
-from ansible_collections.pooled.odoo.plugins.module_utils._odoo_versions import facts
+from ansible_collections.pooled.odoo.plugins.module_utils._odoo_versions import facts, major_of
 
 # Odoo answers a first request only after it has loaded its registries; its own limit for stopping is longer still.
 STOP_TIMEOUT = 30
@@ -106,6 +108,15 @@ def _look(container: t.Any, goal: Goal) -> str | None:
         return str(error)
 
 
+def look_at(client: t.Any, container: t.Any) -> tuple[_odoo_instance.Instance, _alias.Name | str]:
+    """A running container as an Odoo instance, and what the name of its database is on its networks, or why that one cannot be
+    moved. Raises PooledError where it runs no Odoo."""
+    instance = _odoo_instance.assemble(container.attrs, _docker.describe(container))
+    name = _alias.find(client, container.attrs, instance.address.host)
+    instance = _odoo_instance.with_name(instance, name if isinstance(name, str) else None)
+    return _odoo_instance.with_compose(instance, _compose.hindrance(_compose.service_of(container.attrs))), name
+
+
 def resolves(container: t.Any, host: str) -> list[str]:
     return _docker.probe(container, {"do": "watch", "resolve": [host]}).get("resolved", {}).get(host, [])
 
@@ -181,6 +192,18 @@ def apply_conf(container: t.Any, method: str, pid: int | None, python: str | Non
         code, output = container.exec_run([python, "-c", hang_up, str(pid)])
         if code != 0:
             raise PooledError(f"cannot signal Odoo in {container.name}: {output.decode('utf-8', 'replace').strip()}")
+
+
+def renew(container: t.Any, timeout: float) -> None:
+    """Makes the running Odoo, in prefork mode, open new connections, without a request lost: by a reload where its version
+    hands over its port, else worker by worker."""
+    found = _docker.probe(container, {"do": "describe"})
+    if not found["odoo"]:
+        raise PooledError(f"no Odoo server runs in {container.name}")
+    if facts(major_of(found["version"])).graceful_reload:
+        apply_conf(container, "reload", found["pid"], found["python"])
+    else:
+        _docker.probe(container, {"do": "renew_workers", "timeout": timeout}, found["python"])
 
 
 def wait_for_hangup_handler(container: t.Any) -> None:

@@ -177,7 +177,9 @@ def _without_argument(part: str, evidence: Evidence, candidates: t.Sequence[Sour
 
 
 class Circumstances(t.NamedTuple):
-    """What decides how an instance can be moved. ``conf_on_host``: odoo.conf lies in a bind mount or volume."""
+    """What decides how an instance can be moved. ``conf_on_host``: odoo.conf lies in a bind mount or volume.
+    ``name_is_fixed``: why the name by which it reaches PostgreSQL cannot be given to a pooler, None where it can.
+    ``no_compose_files``: why no Compose project can be edited for it, None where one can."""
 
     address: Address
     family: str
@@ -185,6 +187,8 @@ class Circumstances(t.NamedTuple):
     workers: int
     conf_on_host: bool
     managed_by: str | None
+    name_is_fixed: str | None = "nobody has looked whose name it is"
+    no_compose_files: str | None = "nobody has looked for them"
 
 
 class Method(t.NamedTuple):
@@ -197,7 +201,9 @@ class Method(t.NamedTuple):
 
 
 INTERRUPTION = {
+    "alias": "none for pages; websockets reconnect",
     "reload": "none for pages; websockets reconnect",
+    "compose": "from the old container's stop until the new one answers, some 5 to 30 s",
     "restart": "until Odoo has started again, some 5 to 30 s",
     "recreate": "from the old container's stop until the new one answers, some 5 to 30 s",
 }
@@ -214,11 +220,21 @@ def parts_to_move(address: Address, host: str, port: int) -> dict[str, str]:
 
 
 def methods(circumstances: Circumstances, moves: t.Collection[str] = ("host",)) -> list[Method]:
-    """All methods, the least disruptive first. *moves* are the parts of the address that have to change."""
+    """All methods, the least disruptive first. *moves* are the parts of the address that have to change.
+
+    ``reload`` comes before ``alias``, although both fail no request: what stands in odoo.conf can be read by whoever looks
+    after the ERP, and PostgreSQL's container stays as it is.
+    """
     return [
         Method(name, not hindrance, hindrance or explanation, INTERRUPTION[name])
         for name, hindrance, explanation in (
             ("reload", _against_reload(circumstances, moves), "odoo.conf is on the host and Odoo reloads gracefully"),
+            (
+                "alias",
+                _against_alias(circumstances, moves),
+                "the name by which Odoo reaches PostgreSQL can be given to the pooler, and nothing of Odoo is touched",
+            ),
+            ("compose", _against_compose(circumstances, moves), "the address is in the files of its Compose project"),
             ("restart", _against_file(circumstances, moves), "odoo.conf is on the host"),
             (
                 "recreate",
@@ -259,6 +275,28 @@ def _against_reload(circumstances: Circumstances, moves: t.Collection[str]) -> s
     return None
 
 
+def _against_alias(circumstances: Circumstances, moves: t.Collection[str]) -> str | None:
+    if circumstances.name_is_fixed:
+        return circumstances.name_is_fixed
+    if "port" in moves:
+        return "a name keeps its port, and the pooler listens on another one (pooled_odoo_pooler_port)"
+    if circumstances.workers <= 0:
+        return (
+            "Odoo runs threaded (workers = 0) and would keep its connections to PostgreSQL for as long as it likes; only a"
+            " restart ends them"
+        )
+    return None
+
+
+def _against_compose(circumstances: Circumstances, moves: t.Collection[str]) -> str | None:
+    if circumstances.no_compose_files:
+        return circumstances.no_compose_files
+    for source in _sources(circumstances, moves):
+        if source.kind == "argument":
+            return f"{source.name} stands in the service's command; change it there and run docker compose up -d"
+    return _against_environment(circumstances, moves)
+
+
 def _against_recreate(circumstances: Circumstances, moves: t.Collection[str]) -> str | None:
     if circumstances.managed_by:
         return (
@@ -266,10 +304,15 @@ def _against_recreate(circumstances: Circumstances, moves: t.Collection[str]) ->
             "change the address there and apply it"
         )
     for source in _sources(circumstances, moves):
+        if source.kind == "argument" and not source.replaceable:
+            return f"{source.name} is passed by a script or shell in the image, not by the container's own command"
+    return _against_environment(circumstances, moves)
+
+
+def _against_environment(circumstances: Circumstances, moves: t.Collection[str]) -> str | None:
+    for source in _sources(circumstances, moves):
         if source.kind == "file":
             return f"odoo.conf gives the address ({source}) and wins over the environment"
         if source.kind == "default" and not FAMILIES[circumstances.family].host:
             return "this image takes no address from the environment"
-        if source.kind == "argument" and not source.replaceable:
-            return f"{source.name} is passed by a script or shell in the image, not by the container's own command"
     return None

@@ -46,7 +46,10 @@ def health_path(major: int | None) -> str:
 
 
 def assemble(inspection: t.Mapping[str, t.Any], found: dict[str, t.Any]) -> Instance:
-    """Joins an inspection with the answer of the probe's ``describe``; raises PooledError if it cannot be moved at all."""
+    """Joins an inspection with the answer of the probe's ``describe``; raises PooledError if it cannot be moved at all.
+
+    What its networks and its Compose project allow is not known from these two; see :func:`with_name`, :func:`with_compose`.
+    """
     name = inspection["Name"].lstrip("/")
     _check_own_namespaces(name, inspection["HostConfig"])
     family = _container.family(inspection)
@@ -73,6 +76,25 @@ def assemble(inspection: t.Mapping[str, t.Any], found: dict[str, t.Any]) -> Inst
     return Instance(inspection, found, address, circumstances, conf)
 
 
+def with_name(instance: Instance, name_is_fixed: str | None) -> Instance:
+    """The instance with what a look at its networks has shown (``_alias.find``)."""
+    if name_is_fixed is None and _runner_uses(instance):
+        name_is_fixed = (
+            "it starts a job runner (queue_job) that uses the same name, and a transaction pool cannot serve that one"
+        )
+    return instance._replace(circumstances=instance.circumstances._replace(name_is_fixed=name_is_fixed))
+
+
+def with_compose(instance: Instance, no_compose_files: str | None) -> Instance:
+    """The instance with what a look for its Compose project has shown (``_compose.hindrance``)."""
+    return instance._replace(circumstances=instance.circumstances._replace(no_compose_files=no_compose_files))
+
+
+def _runner_uses(instance: Instance) -> bool:
+    runner = instance.found["job_runner"]
+    return runner is not None and (runner["host"] or instance.address.host) == instance.address.host
+
+
 def _check_own_namespaces(name: str, host_config: t.Mapping[str, t.Any]) -> None:
     network = host_config.get("NetworkMode") or ""
     if network == "host" or network.startswith("container:"):
@@ -87,6 +109,16 @@ def _check_own_namespaces(name: str, host_config: t.Mapping[str, t.Any]) -> None
             " start it without --pid",
             "name",
         )
+
+
+def leads_to(instance: Instance, poolers: t.Mapping[str, str], former: t.Collection[str]) -> list[str]:
+    """The names of the poolers that its database address leads to; none where it leads elsewhere too, or where connections
+    to *former*, the addresses that this name had before, are still open. *poolers*: ``{address: container's name}``."""
+    addresses = instance.found["resolved"].get(instance.address.host, [])
+    left = {end["address"] for end in instance.found["connections"] if end["port"] == instance.address.port}
+    if not set(addresses) <= set(poolers) or (left & set(former) and not instance.found["job_runner"]):
+        return []
+    return sorted({poolers[address] for address in addresses})
 
 
 def describe(instance: Instance) -> dict[str, t.Any]:

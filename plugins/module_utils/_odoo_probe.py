@@ -22,6 +22,7 @@ import os
 import re
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -40,8 +41,8 @@ NOTIFY_TIMEOUT = 5
 CONNECT_TIMEOUT = 10
 
 
-def odoo_processes():
-    """The processes that run an Odoo server, as ``[{pid, ppid, argv}]``, parents first."""
+def processes():
+    """All processes that can be seen, as ``[{pid, ppid, argv}]``, parents first."""
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -53,9 +54,13 @@ def odoo_processes():
                 ppid = int(handle.read().rpartition(")")[2].split()[1])
         except (OSError, IndexError, ValueError):
             continue
-        if server_script(argv) is not None:
-            found.append({"pid": int(entry), "ppid": ppid, "argv": argv})
+        found.append({"pid": int(entry), "ppid": ppid, "argv": argv})
     return sorted(found, key=lambda process: process["pid"])
+
+
+def odoo_processes():
+    """Those of them that run an Odoo server."""
+    return [process for process in processes() if server_script(process["argv"]) is not None]
 
 
 def server_script(argv):
@@ -73,10 +78,10 @@ def server_script(argv):
     return None
 
 
-def master(processes):
+def master(servers):
     """The process that the others descend from; after a reload the old server may still live beneath the new one."""
-    pids = {process["pid"] for process in processes}
-    roots = [process for process in processes if process["ppid"] not in pids]
+    pids = {process["pid"] for process in servers}
+    roots = [process for process in servers if process["ppid"] not in pids]
     return roots[0] if roots else None
 
 
@@ -378,6 +383,29 @@ def watch(request):
     }
 
 
+def renew_workers(request):
+    """Ends one worker of a prefork server after the other, each when it has answered its request: SIGINT is what the master
+    itself sends for that (odoo/service/server.py, PreforkServer.stop and Worker.signal_handler), and it starts a new one for
+    each. The websocket server is replaced too; its clients connect again by themselves.
+
+    A worker that is busy for longer than what is left of ``timeout`` seconds ends later.
+    """
+    server = master(odoo_processes())
+    if server is None:
+        return {"renewed": 0}
+    deadline = time.time() + request["timeout"]
+    workers = children(server["pid"])
+    for process in workers:
+        os.kill(process["pid"], signal.SIGINT if server_script(process["argv"]) is not None else signal.SIGTERM)
+        while os.path.exists(f"/proc/{process['pid']}") and time.time() < deadline:
+            time.sleep(0.1)
+    return {"renewed": len(workers)}
+
+
+def children(parent):
+    return [process for process in processes() if process["ppid"] == parent]
+
+
 OWNED = """
     SELECT datname FROM pg_database
     WHERE datdba = (SELECT usesysid FROM pg_user WHERE usename = current_user)
@@ -645,7 +673,13 @@ def read_mark(instance, address, dbname, seen, failures):
         failures.append(error)
 
 
-ACTIONS = {"describe": describe, "watch": watch, "databases": databases, "preflight": preflight}
+ACTIONS = {
+    "describe": describe,
+    "watch": watch,
+    "databases": databases,
+    "preflight": preflight,
+    "renew_workers": renew_workers,
+}
 
 
 def main(argument):

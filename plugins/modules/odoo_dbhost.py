@@ -52,12 +52,33 @@ options:
       - How to move it. V(auto) takes the first of the following that is open.
       - V(reload) edits odoo.conf on the host and sends SIGHUP. Odoo 19 with workers hands its listening socket to the new
         server, so no request fails.
+      - V(alias) touches nothing of Odoo. The name by which it reaches PostgreSQL on its Docker network is given to the pooler
+        that O(host) leads to; where that name belongs to PostgreSQL's container, the container leaves the network for a
+        moment and comes back at the same address without it, reachable under the name with C(-direct) behind it. Then Odoo's
+        workers are renewed, so that no request fails. The name moves for everybody on that network who uses it, see
+        O(followers), and comes back with the first instance that is reverted.
+      - V(compose) edits the value where the files of the container's Compose project have it (C(environment), C(env_file),
+        C(.env)), nothing else of them, checks with Compose that nothing but this means something else now, and lets Compose
+        bring up that one service. Several services that share the value must be in O(followers) too. Needs Compose 2 and PyYAML.
       - V(restart) edits odoo.conf on the host and restarts the container.
       - V(recreate) creates the same container with another environment or command. The old one is kept, stopped, for the
         way back, under the same name with C(-pooled-before) behind it.
     type: str
-    choices: [auto, reload, restart, recreate]
+    choices: [auto, reload, alias, compose, restart, recreate]
     default: auto
+  followers:
+    description:
+      - Names of further containers that use the same name for PostgreSQL and may be led to the pooler with this one when
+        O(method=alias). While another container is connected to PostgreSQL there, that way is not open.
+    type: list
+    elements: str
+    default: []
+  compose_command:
+    description:
+      - Command that runs Compose 2 on this host, for O(method=compose).
+    type: list
+    elements: str
+    default: [docker, compose]
   runner_host:
     description:
       - Database host for the job runner of OCA queue_job, if the instance starts one. A transaction pool cannot serve it, so
@@ -116,6 +137,12 @@ reason:
   description: Why this method.
   returned: success
   type: str
+passed_over:
+  description: Less disruptive methods that are not open to this instance, with the reason against each.
+  returned: when something changed and O(state=moved)
+  type: list
+  elements: dict
+  sample: [{name: reload, reason: the address does not come from odoo.conf but from HOST=db (the environment)}]
 interruption:
   description: What users notice of this method.
   returned: when something changed
@@ -131,7 +158,8 @@ after:
   type: dict
   sample: {host: pooled-odoo, port: 5432}
 gap_ms:
-  description: Milliseconds from the stop of the old container until the new one was seen to work. 0 for V(reload).
+  description:
+    - Milliseconds from the stop of the old container until the new one was seen to work. 0 for V(reload) and V(alias).
   returned: when something changed, outside check mode
   type: int
 duration_ms:
@@ -155,8 +183,12 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _alias,
+    _compose,
+    _compose_file,
     _cutover,
     _docker,
+    _files,
     _moves,
     _odoo_address,
     _odoo_conf,
@@ -168,15 +200,34 @@ from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledE
 KEYS = {"host": "db_host", "port": "db_port"}
 
 
-def choose_method(instance: _odoo_instance.Instance, moves: t.Collection[str], asked: str) -> _odoo_address.Method:
-    """The method to use; raises PooledError with the reason against each when none is open. Pure."""
+class Choice(t.NamedTuple):
+    """The method to use, and the less disruptive ones that are not open."""
+
+    method: _odoo_address.Method
+    passed_over: list[_odoo_address.Method]
+
+
+def choose_method(instance: _odoo_instance.Instance, moves: t.Collection[str], asked: str) -> Choice:
+    """Raises PooledError with the reason against each method when none is open. Pure."""
     methods = _odoo_address.methods(instance.circumstances, moves)
     candidates = [method for method in methods if asked in ("auto", method.name)]
-    for method in candidates:
+    for position, method in enumerate(candidates):
         if method.open:
-            return method
+            return Choice(method, candidates[:position])
     reasons = "; ".join(f"{method.name}: {method.reason}" for method in candidates)
     raise PooledError(f"{instance.name} cannot be moved this way ({reasons})", "method")
+
+
+class Job(t.NamedTuple):
+    """What one move is to do. *moves* are the parts of the address that change; *runner* is the address that the job runner
+    gets, if any; *name* what the database's name is on the instance's networks, or why it cannot be moved."""
+
+    container: t.Any
+    instance: _odoo_instance.Instance
+    moves: t.Mapping[str, str]
+    runner: _queue_job.Address | None
+    method: str
+    name: _alias.Name | str
 
 
 class Target:
@@ -202,14 +253,24 @@ class Target:
     def interrupted(self) -> bool:
         return self.record is not None and self.kept["phase"] == _cutover.STARTED
 
+    @property
+    def pooler_ends(self) -> list[_moves.End]:
+        return [(address, port) for address, port in self.kept["pooler_ends"]]
+
     def save(self) -> str:
         return _cutover.save(self.params["state_dir"], self.kept)
 
-    def instance(self) -> tuple[t.Any, _odoo_instance.Instance]:
+    def instance(self) -> tuple[t.Any, _odoo_instance.Instance, _alias.Name | str]:
         container = _docker.find(self.client, self.name)
         if container.status != "running":
             raise PooledError(f"container {self.name!r} is {container.status}; start it, or leave it out", "name")
-        return container, _odoo_instance.assemble(container.attrs, _docker.describe(container))
+        instance, name = _moves.look_at(self.client, container)
+        if self.record is not None and "alias" in self.kept:
+            # An interrupted run may have moved the name already.
+            holder = _docker.find_or_none(self.client, self.kept["alias"]["holder"])
+            name = _alias.Name(self.kept["alias"]["network"], self.kept["alias"]["name"], holder)
+            instance = _odoo_instance.with_name(instance, None)
+        return container, instance, name
 
     # --- there --------------------------------------------------------------------------------------------------------
 
@@ -223,7 +284,10 @@ class Target:
                 )
             if not self.check_mode:
                 self.undo_interrupted_recreate()
-        container, instance = self.instance()
+                self.finish_interrupted_compose()
+        container, instance, name = self.instance()
+        if self.moved_by_alias(container, instance):
+            return self.unchanged(self.kept["before"], "the instance reaches the pooler by its own name for PostgreSQL")
         moves = _odoo_address.parts_to_move(instance.address, host, port)
         before = {"host": instance.address.host, "port": instance.address.port}
         if self.interrupted:
@@ -239,15 +303,16 @@ class Target:
         _odoo_instance.check_movable(instance)
         if not self.params["ignore_shadowed"] and not self.interrupted:
             _odoo_instance.check_sources_agree(instance)
-        method = choose_method(instance, moves, self.params["method"])
-        runner = self.runner_address(instance, before, method.name)
+        choice = self.choose(instance, moves, name)
+        method = choice.method
+        runner = None if method.name == "alias" else self.runner_address(instance, before, method.name)
         result = {
             **described(method, before, {"host": host, "port": port}),
+            "passed_over": [{"name": passed.name, "reason": passed.reason} for passed in choice.passed_over],
             "job_runner": runner and runner._asdict(),
-            "diff": difference(self.name, instance, before, host, port, runner),
+            "diff": difference(self.name, instance, before, host, port, runner, method.name),
         }
-        move = Recreation(self, container, instance, moves, runner) if method.name == "recreate" else None
-        edit = None if move else Edit(self, container, instance, moves, runner, method.name)
+        work = WORK[method.name](self, Job(container, instance, moves, runner, method.name, name))
         if self.check_mode:
             # The name is not asked for: an earlier task may be about to create it.
             return {**result, "token": None}
@@ -262,11 +327,50 @@ class Target:
         goal = _moves.goal_for(instance, host, port, self.former_ends(instance), staying)
         self.begin(method.name, moves, before, goal, instance, arrived, runner)
         started = time.monotonic()
-        gap = (move or edit).carry_out(goal)  # type: ignore[union-attr]
+        gap = work.carry_out(goal)
         self.kept["phase"] = _cutover.MOVED
         token = self.save()
         duration = round((time.monotonic() - started) * 1000)
         return {**result, "gap_ms": gap, "duration_ms": duration, "token": token}
+
+    def choose(self, instance: _odoo_instance.Instance, moves: t.Collection[str], name: _alias.Name | str) -> Choice:
+        """The method, where a name that is chosen can be moved for sure."""
+        if self.interrupted:
+            return choose_method(instance, moves, self.kept["method"])
+        choice = choose_method(instance, moves, self.params["method"])
+        if choice.method.name != "alias" or isinstance(name, str):
+            return choice
+        hindrance = _alias.hindrance(self.client, name) or self.others_connected(instance, name)
+        return choose_method(_odoo_instance.with_name(instance, hindrance), moves, self.params["method"])
+
+    def others_connected(self, instance: _odoo_instance.Instance, name: _alias.Name) -> str | None:
+        others = _alias.strangers(self.client, name, instance.address.port, [self.name, *self.params["followers"]])
+        if others is None:
+            self.warnings.append(
+                f"this host cannot tell who else on the network {name.network} uses the name {name.name}; everybody who does"
+                " is led to the pooler"
+            )
+            return None
+        if others:
+            return (
+                f"{', '.join(others)} on the network {name.network} also uses PostgreSQL and would be led to the pooler; give"
+                f" it another name for PostgreSQL, or list it in followers (pooled_odoo_followers) if it may go along"
+            )
+        return None
+
+    def moved_by_alias(self, container: t.Any, instance: _odoo_instance.Instance) -> bool:
+        """Whether an earlier run has given the instance's name to the pooler and it still leads there."""
+        if self.record is None or self.kept["phase"] != _cutover.MOVED or self.kept["method"] != "alias":
+            return False
+        if self.kept["after"] != {"host": self.params["host"], "port": self.params["port"]}:
+            return False
+        # In check mode the pooler may be about to be made.
+        arrived = set(_moves.resolves(container, self.params["host"]))
+        if arrived and arrived == set(_moves.resolves(container, instance.address.host)):
+            return True
+        # Somebody has made PostgreSQL's container anew, with its name; so it is moved once more.
+        self.kept["phase"] = _cutover.STARTED
+        return False
 
     def runner_address(
         self, instance: _odoo_instance.Instance, before: t.Mapping[str, t.Any], method: str
@@ -339,7 +443,10 @@ class Target:
     def former_ends(self, instance: _odoo_instance.Instance) -> list[_moves.End]:
         if self.interrupted:
             return [tuple(end) for end in self.kept["former_ends"]]
-        addresses = instance.found["resolved"].get(instance.address.host, [])
+        host, networks = instance.address.host, instance.inspection["NetworkSettings"]["Networks"]
+        # Another instance may have been moved by this very name.
+        before = _alias.former_addresses(self.params["state_dir"], networks, host)
+        addresses = before or instance.found["resolved"].get(host, [])
         return [(address, instance.address.port) for address in addresses]
 
     def begin(
@@ -363,12 +470,14 @@ class Target:
                 "before": before,
                 "after": {"host": goal.host, "port": goal.port},
                 "former_ends": [list(end) for end in goal.leave],
-                "pooler_ends": [[address, goal.port] for address in arrived],
                 "health_path": goal.health_path,
                 "expect_connection": goal.expect_connection,
                 "job_runner": runner and runner._asdict(),
                 "container_id": instance.inspection["Id"],
+                "networks": sorted(instance.inspection["NetworkSettings"]["Networks"]),
             }
+        # The pooler may have been made anew since.
+        self.kept["pooler_ends"] = [[address, goal.port] for address in arrived]
 
     def put_back(self, error: BaseException) -> t.NoReturn:
         """After a failed move: everything as it was, and the reason."""
@@ -400,6 +509,15 @@ class Target:
         _moves.wait_for(former, self.way_back(), self.params["timeout"])
         _cutover.drop(self.params["state_dir"], self.name)
         self.record = None
+
+    def finish_interrupted_compose(self) -> None:
+        """Where a run died while Compose exchanged the container there may be none; Compose makes what its files say."""
+        if not self.interrupted or self.kept["method"] != "compose":
+            return
+        container = _docker.find_or_none(self.client, self.name)
+        if container is None or container.status != "running":
+            service = _compose.Service(**self.kept["compose"]["service"])
+            _compose.Compose(service, self.params["compose_command"]).up(self.lock)
 
     def remove_own_container(self) -> None:
         """Removes the container that this move made, and no other."""
@@ -449,14 +567,54 @@ class Target:
     def revert(self) -> tuple[int, bool]:
         """Milliseconds without an instance, and whether it was seen to work at its former address. The record goes only
         when nothing of the move is left."""
-        reverted = self.revert_container() if self.kept["method"] == "recreate" else self.revert_conf()
+        self.give_name_back()
+        ways = {"recreate": self.revert_container, "alias": self.revert_alias, "compose": self.revert_compose}
+        reverted = ways.get(self.kept["method"], self.revert_conf)()
         _cutover.drop(self.params["state_dir"], self.name)
         self.record = None
         return reverted
 
+    def give_name_back(self) -> None:
+        """The name to which the instance goes back must mean PostgreSQL again, whichever instance it was given away with."""
+        for record in _alias.load_all(self.params["state_dir"]):
+            own = self.kept.get("networks", [])
+            if record["name"] == self.kept["before"]["host"] and record["network"] in own:
+                _alias.give_back(self.client, self.params["state_dir"], record["network"], record["name"])
+
+    def revert_alias(self) -> tuple[int, bool]:
+        """Behind :meth:`give_name_back` only open connections are left to bring home."""
+        container = _docker.find(self.client, self.name)
+        if container.status != "running":
+            self.warnings.append(f"{self.name} is {container.status}; it will use PostgreSQL when it starts")
+            return 0, False
+        _moves.renew(container, self.params["timeout"])
+        _moves.wait_for(container, self.way_back(), self.params["timeout"])
+        return 0, True
+
+    def revert_compose(self) -> tuple[int, bool]:
+        kept = self.kept["compose"]
+        service = _compose.Service(**kept["service"])
+        compose = _compose.Compose(service, self.params["compose_command"])
+        for entry in kept["files"]:
+            content = _files.read(entry["path"])
+            if content is None or _cutover.is_ours(entry, content) or self.interrupted:
+                _moves.write_conf(entry["path"], _cutover.file_before(entry), False)
+            elif content != _cutover.file_before(entry):
+                self.warnings.append(
+                    f"{entry['path']} was changed after the cutover, so only the database's address was put back in it"
+                )
+                former = _compose_file.set_variables(compose.project(), service.service, kept["former"])
+                for path, text in former.items():
+                    _moves.write_conf(path, _moves.bytes_of(text), False)
+        started = time.monotonic()
+        compose.up(self.lock)
+        container = _docker.find(self.client, self.name)
+        _moves.wait_for(container, self.way_back(), self.params["timeout"])
+        return round((time.monotonic() - started) * 1000), True
+
     def way_back(self) -> _moves.Goal:
         """From the record alone, because there may be no instance left to ask."""
-        leave = tuple((address, port) for address, port in self.kept["pooler_ends"])
+        leave = tuple(self.pooler_ends)
         before = self.kept["before"]
         return _moves.Goal(
             before["host"], before["port"], leave, 0, self.kept["health_path"], self.kept["expect_connection"]
@@ -514,24 +672,16 @@ class Target:
 class Edit:
     """A move by an edited odoo.conf. Creating it reads and edits in memory, so that what cannot work shows at once."""
 
-    def __init__(
-        self,
-        target: Target,
-        container: t.Any,
-        instance: _odoo_instance.Instance,
-        moves: t.Mapping[str, str],
-        runner: _queue_job.Address | None,
-        method: str,
-    ) -> None:
-        if instance.conf is None:
+    def __init__(self, target: Target, job: Job) -> None:
+        if job.instance.conf is None:
             raise PooledError(f"{target.name} has no odoo.conf on this host", "method")
-        self.target, self.container, self.instance, self.method = target, container, instance, method
-        self.mount = instance.conf
-        _moves.check_inside_mount(instance.inspection, self.mount)
+        self.target, self.job = target, job
+        self.mount = job.instance.conf
+        _moves.check_inside_mount(job.instance.inspection, self.mount)
         self.content = _moves.read_conf(self.mount)
-        edited = _odoo_conf.edit(_moves.text_of(self.content), {KEYS[part]: value for part, value in moves.items()})
-        if runner:
-            edited = _odoo_conf.edit(edited, _queue_job.values(runner, _queue_job.KEYS), _queue_job.SECTION)
+        edited = _odoo_conf.edit(_moves.text_of(self.content), {KEYS[part]: value for part, value in job.moves.items()})
+        if job.runner:
+            edited = _odoo_conf.edit(edited, _queue_job.values(job.runner, _queue_job.KEYS), _queue_job.SECTION)
         self.edited = _moves.bytes_of(edited)
 
     def carry_out(self, goal: _moves.Goal) -> int:
@@ -543,27 +693,143 @@ class Edit:
         try:
             if self.content != self.edited:
                 _moves.write_conf(mount.host_path, self.edited, mount.single_file)
-            found = self.instance.found
-            _moves.apply_conf(self.container, self.method, found["pid"], found["python"])
-            _moves.wait_for(self.container, goal, target.params["timeout"])
+            found = self.job.instance.found
+            _moves.apply_conf(self.job.container, self.job.method, found["pid"], found["python"])
+            _moves.wait_for(self.job.container, goal, target.params["timeout"])
         except _docker.ERRORS as error:
             target.put_back(error)
-        return 0 if self.method == "reload" else round((time.monotonic() - started) * 1000)
+        return 0 if self.job.method == "reload" else round((time.monotonic() - started) * 1000)
+
+
+class Renaming:
+    """A move by the name under which the instance reaches PostgreSQL."""
+
+    def __init__(self, target: Target, job: Job) -> None:
+        if isinstance(job.name, str):
+            raise PooledError(job.name, "method")
+        self.target, self.job, self.name = target, job, job.name
+
+    def carry_out(self, goal: _moves.Goal) -> int:
+        target, name = self.target, self.name
+        pooler = _alias.pooler_at(target.client, name.network, [address for address, _port in target.pooler_ends])
+        _alias.check_upstream(pooler, name.name)
+        target.kept["alias"] = {
+            "network": name.network,
+            "name": name.name,
+            "holder": name.holder and name.holder.name,
+        }
+        target.save()
+        former = [address for address, _port in goal.leave]
+        taken = _alias.take(target.client, target.params["state_dir"], name, pooler, former)
+        try:
+            self.check_leads_there()
+            _moves.renew(self.job.container, target.params["timeout"])
+            _moves.wait_for(self.job.container, goal, target.params["timeout"])
+        except _docker.ERRORS as error:
+            if taken:
+                target.put_back(error)
+            raise PooledError(
+                f"{error}. The name {name.name} stays with the pooler, because others were moved with it before; bring them"
+                " all back with playbook pooled.odoo.rollback, or mend the cause and repeat"
+            ) from error
+        return 0
+
+    def check_leads_there(self) -> None:
+        arrived = {address for address, _port in self.target.pooler_ends}
+        leads = set(_moves.resolves(self.job.container, self.name.name))
+        if leads != arrived:
+            raise PooledError(
+                f"{self.name.name} means {', '.join(sorted(leads)) or 'nothing'} in {self.target.name} now, and not only the"
+                f" pooler ({', '.join(sorted(arrived))})"
+            )
+
+
+class ComposeEdit:
+    """A move by the files of the container's Compose project. Creating it reads, edits in memory and asks Compose what that
+    would mean."""
+
+    def __init__(self, target: Target, job: Job) -> None:
+        service = _compose.service_of(job.instance.inspection)
+        if service is None:
+            raise PooledError(f"{target.name} was not made by Compose", "method")
+        self.target, self.job, self.service = target, job, service
+        self.compose = _compose.Compose(service, target.params["compose_command"])
+        self.project = self.compose.project()
+        self.variables, _arguments = replacements(job.instance, job.moves)
+        if job.runner:
+            self.variables.update(_queue_job.values(job.runner, _queue_job.VARIABLES))
+        self.edited = _compose_file.set_variables(self.project, service.service, self.variables)
+        if not target.interrupted and not self.written_by_us():
+            self.compose.check_unchanged()
+        self.before = self.compose.meaning()
+        if self.edited and self.compose.can_foresee(self.edited):
+            self.check(self.compose.meaning(self.edited))
+
+    def check(self, after: dict[str, t.Any]) -> None:
+        _compose.check_effect(self.before, after, {self.service.service, *self.following()}, self.variables)
+
+    def following(self) -> set[str]:
+        """Services of the same project that may go along."""
+        found = (_docker.find_or_none(self.target.client, name) for name in self.target.params["followers"])
+        services = (_compose.service_of(container.attrs) for container in found if container is not None)
+        return {service.service for service in services if service and service.project == self.service.project}
+
+    def written_by_us(self) -> bool:
+        """Whether another instance's move has changed these files last, so that Compose finds them changed."""
+        entries = [entry for record in self.records_of_files() for entry in record["compose"]["files"]]
+        return any(_cutover.is_ours(entry, _files.read(entry["path"]) or b"") for entry in entries)
+
+    def carry_out(self, goal: _moves.Goal) -> int:
+        target = self.target
+        if "compose" not in target.kept:
+            target.kept["compose"] = self.memory()
+        target.save()
+        started = time.monotonic()
+        try:
+            for path, text in sorted(self.edited.items()):
+                _moves.write_conf(path, _moves.bytes_of(text), False)
+            self.check(self.compose.meaning())
+            self.compose.up(target.lock)
+            _moves.wait_for(_docker.find(target.client, target.name), goal, target.params["timeout"])
+        except _docker.ERRORS as error:
+            target.put_back(error)
+        return round((time.monotonic() - started) * 1000)
+
+    def memory(self) -> dict[str, t.Any]:
+        """What the way back needs: the files as they were, and the values by themselves in case somebody else edits the files
+        meanwhile."""
+        files = [
+            _cutover.remember_file(path, _files.read(path) or b"", _moves.bytes_of(text), False)
+            for path, text in sorted(self.edited.items())
+        ]
+        former = {}
+        for name in self.variables:
+            place = _compose_file.find(self.project, self.service.service, name)
+            former[name] = place.value if place else None
+        if not files:
+            # A value that several services share was changed with the first of them.
+            for record in self.records_of_files():
+                files, former = record["compose"]["files"], record["compose"]["former"]
+        return {"service": self.service._asdict(), "former": former, "files": files}
+
+    def records_of_files(self) -> list[_cutover.Record]:
+        """Moves of other instances by the same project's files that these files still show."""
+        paths = {*self.service.compose_files, *self.service.variable_files}
+        found = []
+        for record in _cutover.all_records(self.target.params["state_dir"]):
+            entries = record.get("compose", {}).get("files", [])
+            if any(entry["path"] in paths for entry in entries) and record["name"] != self.target.name:
+                found.append(record)
+        return found
 
 
 class Recreation:
     """A move by a new container in the place of the old one."""
 
-    def __init__(
-        self,
-        target: Target,
-        container: t.Any,
-        instance: _odoo_instance.Instance,
-        moves: t.Mapping[str, str],
-        runner: _queue_job.Address | None,
-    ) -> None:
+    def __init__(self, target: Target, job: Job) -> None:
+        container, runner = job.container, job.runner
         self.target, self.container = target, container
-        self.variables, self.arguments = replacements(instance, moves)
+        self.variables, self.arguments = replacements(job.instance, job.moves)
         if runner:
             self.variables.update(_queue_job.values(runner, _queue_job.VARIABLES))
         if container.attrs["HostConfig"].get("AutoRemove"):
@@ -601,6 +867,15 @@ class Recreation:
     def note_stop(self) -> None:
         self.target.kept["stopping"] = True
         self.target.save()
+
+
+WORK: dict[str, t.Callable[[Target, Job], t.Any]] = {
+    "reload": Edit,
+    "alias": Renaming,
+    "compose": ComposeEdit,
+    "restart": Edit,
+    "recreate": Recreation,
+}
 
 
 def replacements(
@@ -643,9 +918,12 @@ def difference(
     host: str,
     port: int,
     runner: _queue_job.Address | None,
+    method: str,
 ) -> dict[str, str]:
     where = str(instance.address.host_source.kind)
     place = instance.conf.host_path if where == "file" and instance.conf else where
+    if method == "alias":
+        place = f"what the name {instance.address.host} means on its network"
     return {
         "before": address_text(name, before),
         "after": address_text(name, {"host": host, "port": port})
@@ -663,7 +941,9 @@ def main() -> None:
             "state": {"type": "str", "choices": ["moved", "reverted"], "default": "moved"},
             "host": {"type": "str"},
             "port": {"type": "int", "default": 5432},
-            "method": {"type": "str", "choices": ["auto", "reload", "restart", "recreate"], "default": "auto"},
+            "method": {"type": "str", "choices": ["auto", *WORK], "default": "auto"},
+            "compose_command": {"type": "list", "elements": "str", "default": ["docker", "compose"]},
+            "followers": {"type": "list", "elements": "str", "default": []},
             "runner_host": {"type": "str"},
             "runner_port": {"type": "int", "default": 5432},
             "ignore_shadowed": {"type": "bool", "default": False},

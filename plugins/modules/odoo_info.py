@@ -31,7 +31,8 @@ options:
     default: true
   state_dir:
     description:
-      - Directory of the rollback tokens of M(pooled.odoo.odoo_dbhost), to tell which moves were interrupted.
+      - Directory of the rollback tokens of M(pooled.odoo.odoo_dbhost), to tell which moves were interrupted and which names
+        were given to a pooler.
     type: path
     default: /var/lib/pooled-odoo/cutover
 author:
@@ -59,6 +60,11 @@ interrupted:
   returned: success
   type: list
   elements: str
+names:
+  description: Names of PostgreSQL on a Docker network that were given to a pooler, with C(network), C(name) and C(pooler).
+  returned: success
+  type: list
+  elements: dict
 instances:
   description: The Odoo instances, sorted by name.
   returned: success
@@ -126,6 +132,13 @@ instances:
           C(resolved) addresses as the container sees them, and C(shadowed) sources with another value.
       type: dict
       returned: success
+    poolers:
+      description:
+        - Names of this collection's poolers to which the address leads, by whatever name. Empty where it leads to
+          PostgreSQL, or where connections that were open before the name was given to the pooler are still there.
+      type: list
+      elements: str
+      returned: success
     connections:
       description: Established TCP connections, counted by far end.
       type: list
@@ -150,7 +163,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _cutover, _docker, _moves, _odoo_instance
+from ansible_collections.pooled.odoo.plugins.module_utils import _alias, _cutover, _docker, _moves, _odoo_instance
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 
@@ -167,10 +180,14 @@ def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
     return containers
 
 
-def look_at(container: t.Any, with_databases: bool) -> dict[str, t.Any]:
-    found = _docker.describe(container)
-    instance = _odoo_instance.assemble(container.attrs, found)
+def look_at(
+    client: t.Any, container: t.Any, poolers: t.Mapping[str, str], state_dir: str, with_databases: bool
+) -> dict[str, t.Any]:
+    instance, _name = _moves.look_at(client, container)
+    found = instance.found
     described = _odoo_instance.describe(instance)
+    former = _alias.former_addresses(state_dir, described["networks"], instance.address.host)
+    described["poolers"] = _odoo_instance.leads_to(instance, poolers, former)
     if with_databases:
         address = {"host": instance.address.host, "port": instance.address.port}
         request = {"do": "databases", "queue_job": found["job_runner"] is not None, **address}
@@ -193,12 +210,15 @@ def main() -> None:
     try:
         client = _docker.connect(module.params)
         containers = choose(client, module.params["containers"])
-        instances = [look_at(container, module.params["databases"]) for container in containers]
-        interrupted = _cutover.interrupted(module.params["state_dir"])
+        poolers = _alias.poolers(client)
+        state_dir = module.params["state_dir"]
+        instances = [look_at(client, c, poolers, state_dir, module.params["databases"]) for c in containers]
+        interrupted = _cutover.interrupted(state_dir)
+        names = [{key: record[key] for key in ("network", "name", "pooler")} for record in _alias.load_all(state_dir)]
     except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
     instances.sort(key=lambda instance: instance["name"])
-    module.exit_json(changed=False, instances=instances, interrupted=interrupted)
+    module.exit_json(changed=False, instances=instances, interrupted=interrupted, names=names)
 
 
 if __name__ == "__main__":

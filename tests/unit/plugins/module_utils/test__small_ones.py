@@ -187,7 +187,8 @@ def test_names_cannot_leave_the_directory(tmp_path: Path, name: str) -> None:
         _cutover.path_of(str(tmp_path), name)
 
 
-def test_one_run_at_a_time(tmp_path: Path) -> None:
+def test_one_run_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cutover, "LOCK_SECONDS", 0)
     held = _cutover.lock(str(tmp_path), "erp1")
     with pytest.raises(PooledError, match="another run is moving erp1"):
         _cutover.lock(str(tmp_path), "erp1")

@@ -1,0 +1,396 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lets the name by which Odoo reaches PostgreSQL on a Docker network mean the pooler, and back.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+The order of the steps is what keeps Odoo connected. The pooler takes the name first, so for a moment both answer, and either
+leads to the same databases. Only then PostgreSQL's container, where there is one on the network, leaves the network and joins
+it again at once, at the same address (so that open connections live on) and without the name. The way back is the reverse.
+A record is written before each step, so a run that dies at any point can be finished or taken back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import ipaddress
+import json
+import os
+import re
+import time
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _container, _docker, _files, _ini
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+SCHEMA = "pooled.odoo/alias/1"
+# The role pooler puts it on the containers that it makes; no other container is given a name.
+POOLER_LABEL = "pooled.odoo"
+# Under this ending PostgreSQL's container is still found when its own name leads to the pooler.
+DIRECT_SUFFIX = "-direct"
+# An address that was left a moment ago may still be on its way out of Docker's books.
+JOIN_ATTEMPTS = 5
+
+Record = t.Dict[str, t.Any]
+
+
+class Name(t.NamedTuple):
+    """A name on a Docker network, and the container that has it there; ``holder`` is None where the name comes from outside
+    Docker (DNS)."""
+
+    network: str
+    name: str
+    holder: t.Any | None
+
+
+def find(client: t.Any, inspection: t.Mapping[str, t.Any], host: str) -> Name | str:
+    """What *host* is for the inspected container: the name that could be moved, or the reason why it cannot."""
+    if _is_address(host):
+        return f"{host} is an address, not a name"
+    if _in_hosts_file(inspection, host):
+        return f"the container's own hosts file gives {host} an address (extra_hosts, links)"
+    networks = [
+        network
+        for name, network in ((name, _network(client, name)) for name in sorted(_networks_of(inspection)))
+        if network is not None
+    ]
+    if not networks:
+        return "Docker resolves no names on this network; put the container on a user-defined one"
+    found = [(network, member) for network in networks for member in _members(client, network)]
+    holders = [
+        (network, member)
+        for network, member in found
+        if host in _aliases(member, network.name) and not _is_pooler(member)
+    ]
+    for member in (member for _network, member in found):
+        if member.name == host or member.id.startswith(host):
+            return f"{host} is the container's own name, which Docker always resolves to it; give it another (docker rename)"
+    if len(holders) > 1:
+        return f"{host} is the name of several containers ({', '.join(sorted(holder.name for _network, holder in holders))})"
+    if not holders:
+        return Name(networks[0].name, host, None)
+    network, holder = holders[0]
+    return Name(network.name, host, holder)
+
+
+def hindrance(client: t.Any, name: Name) -> str | None:
+    """Why PostgreSQL's container could not come back to its address on the network; None where it can. Nothing is
+    disconnected to find out."""
+    if name.holder is None:
+        return None
+    endpoint = name.holder.attrs["NetworkSettings"]["Networks"][name.network]
+    if (endpoint.get("IPAMConfig") or {}).get("IPv4Address"):
+        return None
+    return _try_fixed_address(client, name, endpoint["IPAddress"])
+
+
+def _try_fixed_address(client: t.Any, name: Name, address: str) -> str | None:
+    """Docker checks whether a network takes fixed addresses also for a container that never starts."""
+    holder: t.Any = name.holder
+    trial = client.api.create_container(holder.image.id, command=["true"], labels={POOLER_LABEL: "trial"})
+    try:
+        client.networks.get("bridge").disconnect(trial["Id"])
+        client.networks.get(name.network).connect(trial["Id"], ipv4_address=address)
+    except _docker.ERRORS as error:
+        return (
+            f"{holder.name} could not come back to its address {address} on the network {name.network}"
+            f" ({getattr(error, 'explanation', None) or error}); only a network that was created with a subnet gives fixed"
+            " addresses (docker network create --subnet)"
+        )
+    finally:
+        client.api.remove_container(trial["Id"], v=True, force=True)
+    return None
+
+
+def poolers(client: t.Any) -> dict[str, str]:
+    """All running poolers of this collection, ``{address: container's name}``."""
+    filters = {"label": f"{POOLER_LABEL}=pooler"}
+    return {
+        network["IPAddress"]: container.name
+        for container in client.containers.list(filters=filters)
+        for network in _networks_of(container.attrs).values()
+        if network["IPAddress"]
+    }
+
+
+def pooler_at(client: t.Any, network: str, addresses: t.Collection[str]) -> t.Any:
+    """The collection's pooler that has one of *addresses* on *network*; raises PooledError for anything else."""
+    for member in _members(client, _network(client, network)):
+        if _address(member, network) in addresses:
+            if _is_pooler(member):
+                return member
+            raise PooledError(f"{member.name} was not made by this collection, so it is given no other name", "host")
+    raise PooledError(f"the pooler is not on the network {network}; connect it there first", "host")
+
+
+def check_upstream(pooler: t.Any, name: str) -> None:
+    """A pooler that has a name finds itself under it, so PgBouncer must not look for PostgreSQL there."""
+    mount = _container.host_mount(pooler.attrs, "/etc/pgbouncer/pgbouncer.ini")
+    content = _files.read(mount.host_path) if mount else None
+    if content is None:
+        return
+    for database in _ini.parse(content.decode("utf-8", "replace"))["databases"].values():
+        if database.get("host") == name:
+            raise PooledError(
+                f"the pooler itself reaches PostgreSQL by the name {name}, under which it would find itself; give it"
+                " PostgreSQL's address (pooled_odoo_postgres_host) and run this again",
+                "host",
+            )
+
+
+def strangers(client: t.Any, name: Name, port: int, together: t.Collection[str]) -> list[str] | None:
+    """Containers on the network, beside those in *together*, that are connected to PostgreSQL now; they would be sent to the
+    pooler too. None where this host cannot tell (Docker runs elsewhere)."""
+    if name.holder is None:
+        return []
+    address = _address(name.holder, name.network)
+    found = []
+    for member in _members(client, _network(client, name.network)):
+        if member.id == name.holder.id or member.name in together or _is_pooler(member):
+            continue
+        ends = _connections_of(member)
+        if ends is None:
+            return None
+        if (address, port) in ends:
+            found.append(member.name)
+    return sorted(found)
+
+
+def _connections_of(container: t.Any) -> set[tuple[str, int]] | None:
+    """Far ends of the container's established TCP connections, read from the host's side."""
+    path = f"/proc/{container.attrs['State']['Pid']}/net/tcp"
+    try:
+        with open(path) as handle:
+            lines = handle.readlines()[1:]
+    except OSError:
+        return None
+    ends = set()
+    for line in lines:
+        _slot, _own, far, state = line.split()[:4]
+        if state == "01":
+            digits, port = far.split(":")
+            # The kernel's own byte order; all machines that Docker runs on with Odoo are little-endian.
+            ends.add((str(ipaddress.IPv4Address(bytes.fromhex(digits)[::-1])), int(port, 16)))
+    return ends
+
+
+# --- the record -------------------------------------------------------------------------------------------------------
+
+
+def path_of(state_dir: str, network: str, name: str) -> str:
+    for part in (network, name):
+        if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", part):
+            raise PooledError(f"{part!r} is not a name that Docker would take", "name")
+    return os.path.join(state_dir, "names", f"{network}@{name}.json")
+
+
+def load_all(state_dir: str) -> list[Record]:
+    """The records of all names that lead to a pooler, or are on their way there or back."""
+    folder = os.path.join(state_dir, "names")
+    try:
+        entries = sorted(entry for entry in os.listdir(folder) if entry.endswith(".json") and not entry.startswith("."))
+    except FileNotFoundError:
+        return []
+    return [_load(os.path.join(folder, entry)) for entry in entries]
+
+
+def _load(path: str) -> Record:
+    content = _files.read(path)
+    try:
+        record = json.loads(content or b"")
+        if record["schema"] != SCHEMA:
+            raise ValueError
+    except (ValueError, KeyError, TypeError):
+        raise PooledError(f"the record {path} is damaged; move it away and give the name back by hand") from None
+    return t.cast(Record, record)
+
+
+def former_addresses(state_dir: str, networks: t.Collection[str], name: str) -> list[str]:
+    """What *name* meant on one of *networks* before it was given to a pooler; empty where it was not."""
+    records = [record for record in load_all(state_dir) if record["name"] == name and record["network"] in networks]
+    return sorted({address for record in records for address in record["former"]})
+
+
+@contextlib.contextmanager
+def locked(state_dir: str) -> t.Iterator[None]:
+    """Names are moved by one process at a time; a crash leaves no lock behind."""
+    folder = os.path.join(state_dir, "names")
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        handle = open(os.path.join(folder, ".lock"), "a")  # noqa: SIM115 - open is what holds the lock
+    except OSError as error:
+        raise PooledError(f"cannot write in {folder}: {error.strerror}", "state_dir") from error
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _save(state_dir: str, record: Record) -> None:
+    path = path_of(state_dir, record["network"], record["name"])
+    content = json.dumps(record, indent=1, sort_keys=True) + "\n"
+    _files.replace(path, content.encode(), _files.Attributes(os.geteuid(), os.getegid(), 0o600))
+
+
+# --- there and back ---------------------------------------------------------------------------------------------------
+
+
+def take(client: t.Any, state_dir: str, name: Name, pooler: t.Any, former: t.Sequence[str]) -> bool:
+    """Lets *name* mean *pooler*; whether it did not before. *former* are the addresses that it has meant until now. Raises
+    PooledError with PostgreSQL at its name again."""
+    with locked(state_dir):
+        path = path_of(state_dir, name.network, name.name)
+        known = _files.read(path) is not None
+        record = _load(path) if known else _begin(name, pooler, former)
+        if known and record["pooler"] != pooler.name:
+            raise PooledError(f"{name.name} was given to {record['pooler']}; bring that back first (state=reverted)")
+        _save(state_dir, record)
+        try:
+            _give(client, record)
+        except _docker.ERRORS as error:
+            if not known:
+                _return(client, record)
+                _files.remove(path)
+            raise PooledError(f"{name.name} could not be given to {pooler.name}: {error}") from error
+        return not known
+
+
+def give_back(client: t.Any, state_dir: str, network: str, name: str) -> bool:
+    """Lets *name* mean PostgreSQL again; whether it did not before."""
+    path = path_of(state_dir, network, name)
+    with locked(state_dir):
+        if _files.read(path) is None:
+            return False
+        _return(client, _load(path))
+        _files.remove(path)
+        return True
+
+
+def _begin(name: Name, pooler: t.Any, former: t.Sequence[str]) -> Record:
+    return {
+        "schema": SCHEMA,
+        "network": name.network,
+        "name": name.name,
+        "pooler": pooler.name,
+        "former": list(former),
+        "holder": name.holder and name.holder.name,
+        "holder_endpoint": name.holder and _endpoint(name.holder, name.network),
+        "holder_address": name.holder and _address(name.holder, name.network),
+    }
+
+
+def _give(client: t.Any, record: Record) -> None:
+    network, name = record["network"], record["name"]
+    pooler = _docker.find(client, record["pooler"])
+    aliases = _aliases(pooler, network)
+    if name not in aliases:
+        _rejoin(client, pooler, network, {**_endpoint(pooler, network), "Aliases": [*aliases, name]})
+    holder = _docker.find_or_none(client, record["holder"])
+    if holder is not None and (network not in _networks_of(holder.attrs) or name in _aliases(holder, network)):
+        others = [alias for alias in record["holder_endpoint"].get("Aliases", []) if alias != name]
+        direct = [*others, name + DIRECT_SUFFIX]
+        endpoint = {**record["holder_endpoint"], "Aliases": direct}
+        _rejoin(client, holder, network, endpoint, record["holder_address"])
+
+
+def _return(client: t.Any, record: Record) -> None:
+    network, name = record["network"], record["name"]
+    holder = _docker.find_or_none(client, record["holder"])
+    if record["holder"] and holder is None:
+        raise PooledError(
+            f"the container {record['holder']}, which had the name {name}, is gone, so the name stays with the pooler; start it"
+            " again and repeat, or give the name to PostgreSQL's new container and repeat"
+        )
+    if holder is not None and (network not in _networks_of(holder.attrs) or name not in _aliases(holder, network)):
+        _rejoin(client, holder, network, record["holder_endpoint"], record["holder_address"])
+    pooler = _docker.find_or_none(client, record["pooler"])
+    if pooler is not None and network in _networks_of(pooler.attrs) and name in _aliases(pooler, network):
+        left = [alias for alias in _aliases(pooler, network) if alias != name]
+        _rejoin(client, pooler, network, {**_endpoint(pooler, network), "Aliases": left})
+
+
+def _rejoin(
+    client: t.Any, container: t.Any, network_name: str, endpoint: t.Mapping[str, t.Any], address: str | None = None
+) -> None:
+    """Off the network and on again with another endpoint, at the same address. If that cannot be, at any address: a database
+    that is somewhere is better than one that is nowhere. Raises PooledError only where it is on the network no more."""
+    network = client.networks.get(network_name)
+    present = container.attrs["NetworkSettings"]["Networks"].get(network_name)
+    address = address or (present or {}).get("IPAddress") or None
+    if present is not None:
+        network.disconnect(container, force=True)
+    failure: Exception | None = None
+    for wanted in [address] * JOIN_ATTEMPTS + [None]:
+        try:
+            network.connect(
+                container,
+                aliases=endpoint.get("Aliases"),
+                links=endpoint.get("Links"),
+                driver_opt=endpoint.get("DriverOpts"),
+                ipv4_address=wanted,
+                ipv6_address=(endpoint.get("IPAMConfig") or {}).get("IPv6Address"),
+            )
+            container.reload()
+            return
+        except _docker.ERRORS as error:
+            failure = error
+            time.sleep(0.1)
+    raise PooledError(
+        f"{container.name} could not join the network {network_name} again ({failure}); do it by hand: docker network connect"
+        + "".join(f" --alias {alias}" for alias in endpoint.get("Aliases") or [])
+        + f" {network_name} {container.name}"
+    )
+
+
+# --- Docker's documents -----------------------------------------------------------------------------------------------
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host in ("", "localhost")
+    return True
+
+
+def _in_hosts_file(inspection: t.Mapping[str, t.Any], host: str) -> bool:
+    extra = [entry.split(":")[0].split("=")[0] for entry in inspection["HostConfig"].get("ExtraHosts") or []]
+    links = [entry.rpartition(":")[2].rpartition("/")[2] for entry in inspection["HostConfig"].get("Links") or []]
+    return host in extra + links
+
+
+def _networks_of(inspection: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    return t.cast(t.Mapping[str, t.Any], inspection["NetworkSettings"]["Networks"])
+
+
+def _network(client: t.Any, name: str) -> t.Any | None:
+    """The network *name* where it resolves names for its containers; the default ones do not."""
+    if name in ("bridge", "host", "none"):
+        return None
+    return client.networks.get(name)
+
+
+def _members(client: t.Any, network: t.Any) -> list[t.Any]:
+    if network is None:
+        return []
+    network.reload()
+    found = (_docker.find_or_none(client, identity) for identity in network.attrs.get("Containers") or {})
+    return [container for container in found if container is not None]
+
+
+def _is_pooler(container: t.Any) -> bool:
+    return bool((container.labels or {}).get(POOLER_LABEL) == "pooler")
+
+
+def _endpoint(container: t.Any, network: str) -> dict[str, t.Any]:
+    return _container.endpoints(container.attrs)[network]
+
+
+def _aliases(container: t.Any, network: str) -> list[str]:
+    return list(_endpoint(container, network).get("Aliases", []))
+
+
+def _address(container: t.Any, network: str) -> str:
+    return str(container.attrs["NetworkSettings"]["Networks"][network]["IPAddress"])

@@ -1,0 +1,177 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A container's Compose project on its host: its files, what they mean to Compose, and one service brought up.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+Compose (v2) itself says what its files mean and creates the containers. The labels that it puts on them tell which files they
+were made from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _compose_file, _files
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+LABEL = "com.docker.compose."
+MISSING_YAML = (
+    "PyYAML is missing on this host, which method=compose needs; install python3-yaml (Debian) or PyYAML (PyPI) for the Python"
+    " that Ansible uses there, or let the collection's playbooks do it with pooled_odoo_install_requirements=true"
+)
+# Compose pulls and builds nothing here; stopping an Odoo and starting it again is what takes time.
+UP_TIMEOUT = 300
+
+
+class Service(t.NamedTuple):
+    """What a container's labels say about where it comes from."""
+
+    project: str
+    service: str
+    directory: str
+    compose_files: tuple[str, ...]
+    variable_files: tuple[str, ...]
+    config_hash: str
+
+
+def service_of(inspection: t.Mapping[str, t.Any]) -> Service | None:
+    """The Compose service of a container, or None where Compose did not make it."""
+    labels = inspection["Config"].get("Labels") or {}
+    if not labels.get(LABEL + "project"):
+        return None
+
+    def paths(name: str) -> tuple[str, ...]:
+        return tuple(path for path in labels.get(LABEL + name, "").split(",") if path)
+
+    directory = labels.get(LABEL + "project.working_dir", "")
+    return Service(
+        project=labels[LABEL + "project"],
+        service=labels.get(LABEL + "service", ""),
+        directory=directory,
+        compose_files=paths("project.config_files"),
+        variable_files=paths("project.environment_file") or (os.path.join(directory, ".env"),),
+        config_hash=labels.get(LABEL + "config-hash", ""),
+    )
+
+
+def hindrance(service: Service | None) -> str | None:
+    """Why the service's files cannot be worked on here; None where they can."""
+    if service is None:
+        return "Compose did not make this container"
+    for path in service.compose_files:
+        if not os.path.isabs(path) or not os.path.isfile(path):
+            return f"{path}, from which Compose project {service.project} was made, is not on this host"
+    return None if service.compose_files else f"Compose project {service.project} does not tell its files"
+
+
+class Compose:
+    """A service's project, worked on with *command*, which runs Compose v2."""
+
+    def __init__(self, service: Service, command: t.Sequence[str]) -> None:
+        if not _compose_file.HAS_YAML:
+            raise PooledError(MISSING_YAML)
+        self.service = service
+        self.command = list(command)
+
+    def project(self) -> _compose_file.Project:
+        texts = {path: _text(path) or "" for path in self.service.compose_files}
+        variables = {path: text for path in self.service.variable_files for text in [_text(path)] if text is not None}
+        return _compose_file.Project(self.service.directory, texts, variables, _text)
+
+    def check_unchanged(self) -> None:
+        """Raises PooledError where the files say something else by now than what the container was made from: bringing the
+        service up would do that too."""
+        own = self._run("config", "--hash", self.service.service).split()
+        if own[-1:] != [self.service.config_hash]:
+            raise PooledError(
+                f"the files of Compose project {self.service.project} were changed since the service"
+                f" {self.service.service} was created from them, so bringing it up would change more than its database's"
+                f" address; run docker compose up -d {self.service.service} first, then this again",
+                "method",
+            )
+
+    def meaning(self, edited: t.Mapping[str, str] | None = None) -> dict[str, t.Any]:
+        """What Compose makes of the files, or of them with the texts in *edited*."""
+        with tempfile.TemporaryDirectory(prefix="pooled-odoo-") as folder:
+            substitutes = {}
+            for number, (path, text) in enumerate(sorted((edited or {}).items())):
+                # Compose tells by the ending what a file is.
+                substitutes[path] = os.path.join(folder, f"{number}-{os.path.basename(path)}")
+                _files.replace(substitutes[path], text.encode(), _files.Attributes(os.geteuid(), os.getegid(), 0o600))
+            model: dict[str, t.Any] = json.loads(self._run("config", "--format", "json", substitutes=substitutes))
+            return model
+
+    def can_foresee(self, edited: t.Iterable[str]) -> bool:
+        """Whether :meth:`meaning` can say what *edited* files will mean before they are written."""
+        return set(edited) <= {*self.service.compose_files, *self.service.variable_files}
+
+    def up(self, lock: t.Any) -> None:
+        """Creates the service's containers anew where its files say something new, and touches no other service.
+
+        Compose outlives a run that is killed meanwhile, and so keeps that run's *lock* (an open file) until it is through.
+        """
+        held = (lock.fileno(),) if lock else ()
+        self._run("up", "--detach", "--no-deps", "--no-build", self.service.service, keep_open=held)
+
+    def _run(self, *words: str, substitutes: t.Mapping[str, str] | None = None, keep_open: tuple[int, ...] = ()) -> str:
+        own = substitutes or {}
+        options = ["--project-name", self.service.project, "--project-directory", self.service.directory]
+        for path in self.service.compose_files:
+            options += ["--file", own.get(path, path)]
+        for path in self.service.variable_files:
+            if path in own or os.path.isfile(path):
+                options += ["--env-file", own.get(path, path)]
+        try:
+            done = subprocess.run(
+                [*self.command, *options, *words],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                pass_fds=keep_open,
+                timeout=UP_TIMEOUT,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise PooledError(
+                f"{' '.join(self.command)} does not run ({error}); install the Compose plugin (version 2) for Docker",
+                "compose_command",
+            ) from error
+        if done.returncode != 0:
+            last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-3:]
+            raise PooledError(f"docker compose {words[0]} failed: {' / '.join(last)}")
+        return done.stdout.decode("utf-8", "replace")
+
+
+def differences(before: t.Any, after: t.Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The places, as tuples of keys, where two of Compose's models differ. Pure."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted(before.keys() | after.keys())
+        return [place for key in keys for place in differences(before.get(key), after.get(key), (*path, key))]
+    return [] if before == after else [path]
+
+
+def check_effect(before: t.Any, after: t.Any, services: t.Collection[str], variables: t.Collection[str]) -> None:
+    """Raises PooledError unless only *variables* of *services* differ. Pure."""
+    for place in differences(before, after):
+        allowed = len(place) == 4 and place[0] == "services" and place[2] == "environment" and place[3] in variables
+        if not allowed or place[1] not in services:
+            raise PooledError(
+                f"{'.'.join(place)} would change too, because it is written together with the database's address; write the"
+                f" address apart for each service (services.NAME.environment), or list the containers that may go along in"
+                f" followers (pooled_odoo_followers)",
+                "method",
+            )
+
+
+def _text(path: str) -> str | None:
+    with contextlib.suppress(PooledError):
+        content = _files.read(path)
+        return None if content is None else content.decode("utf-8", "surrogateescape")
+    return None

@@ -1,0 +1,231 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+import yaml
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _compose, _compose_file
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+
+DIRECTORY = "/srv/erp"
+MAIN, OVERRIDE, DOTENV = f"{DIRECTORY}/compose.yaml", f"{DIRECTORY}/compose.override.yaml", f"{DIRECTORY}/.env"
+
+
+def project(files: t.Mapping[str, str]) -> _compose_file.Project:
+    """Files by name; those that Compose is given in their order, whatever else lies in the directory by reading."""
+    paths = {f"{DIRECTORY}/{name}": text for name, text in files.items()}
+    given = {path: text for path, text in paths.items() if path in (MAIN, OVERRIDE)}
+    variables = {path: text for path, text in paths.items() if path == DOTENV}
+    return _compose_file.Project(DIRECTORY, given, variables, paths.get)
+
+
+def changed(files: t.Mapping[str, str], service: str = "odoo", **variables: str | None) -> dict[str, str]:
+    made = _compose_file.set_variables(project(files), service, variables or {"HOST": "pooled-odoo"})
+    return {path.rpartition("/")[2]: text for path, text in made.items()}
+
+
+MAPPING = """\
+# the company's ERP
+services:
+  odoo:
+    image: odoo:19   # pinned
+    environment:
+      HOST: {value}  # the database
+      USER: odoo
+
+  db: {{image: "postgres:17"}}
+"""
+LIST = """\
+services:
+  odoo:
+    environment:
+    - "USER=odoo"
+    - {item}
+"""
+# What stands there, what stands there afterwards.
+VALUES = [
+    ("db", "pooled-odoo"),
+    ("'db'", "'pooled-odoo'"),
+    ('"db"', '"pooled-odoo"'),
+    ("${DB_HOST:-db}", "${DB_HOST:-pooled-odoo}"),
+    ('"${DB_HOST-db}"', '"${DB_HOST-pooled-odoo}"'),
+    ("&host db", "&host pooled-odoo"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), VALUES)
+def test_a_mapping_keeps_everything_but_the_value(before: str, after: str) -> None:
+    assert changed({"compose.yaml": MAPPING.format(value=before)}) == {"compose.yaml": MAPPING.format(value=after)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("HOST=db", "HOST=pooled-odoo"), ('"HOST=db"', '"HOST=pooled-odoo"'), ("HOST=${H:-db}", "HOST=${H:-pooled-odoo}")],
+)
+def test_a_list_too(before: str, after: str) -> None:
+    assert changed({"compose.yaml": LIST.format(item=before)}) == {"compose.yaml": LIST.format(item=after)}
+
+
+DOTENVS = [
+    ("DB_HOST=db\n", "DB_HOST=pooled-odoo\n"),
+    ("X=1\nexport DB_HOST = 'db' # here\nY=2", "X=1\nexport DB_HOST = 'pooled-odoo' # here\nY=2"),
+    ('DB_HOST="db"\r\n', 'DB_HOST="pooled-odoo"\r\n'),
+    ("DB_HOST=other\nDB_HOST=db # last\n", "DB_HOST=other\nDB_HOST=pooled-odoo # last\n"),
+    ("#DB_HOST=old\nDB_HOST=db#1\n", "#DB_HOST=old\nDB_HOST=pooled-odoo\n"),
+    ("DB_HOST=\n", "DB_HOST=pooled-odoo\n"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), DOTENVS)
+@pytest.mark.parametrize("reference", ["${DB_HOST}", "$DB_HOST", "${DB_HOST:-x}", "${DB_HOST:?tell me}"])
+def test_interpolation_leads_to_the_variable_file(before: str, after: str, reference: str) -> None:
+    files = {"compose.yaml": MAPPING.format(value=reference), ".env": before}
+    assert changed(files) == {".env": after}
+
+
+@pytest.mark.parametrize(("before", "after"), [(b.replace("DB_", ""), a.replace("DB_", "")) for b, a in DOTENVS])
+@pytest.mark.parametrize(
+    "named", ["env_file: odoo.env", "env_file: [first.env, ./odoo.env]", "env_file:\n    - path: odoo.env"]
+)
+def test_env_file(before: str, after: str, named: str) -> None:
+    files = {"compose.yaml": f"services:\n  odoo:\n    {named}\n", "odoo.env": before, "first.env": "HOST=first\n"}
+    assert changed(files) == {"odoo.env": after}
+
+
+def test_environment_counts_before_env_file_and_a_later_file_before_an_earlier() -> None:
+    main = "services:\n  odoo:\n    environment: {HOST: db, PORT: '5432'}\n    env_file: odoo.env\n"
+    override = "services:\n  odoo:\n    environment:\n      HOST: db2\n"
+    files = {"compose.yaml": main, "compose.override.yaml": override, "odoo.env": "HOST=db3\n"}
+    assert changed(files) == {"compose.override.yaml": override.replace("db2", "pooled-odoo")}
+    assert changed(files, HOST="p", PORT="6432") == {
+        "compose.override.yaml": override.replace("db2", "p"),
+        "compose.yaml": main.replace("5432", "6432"),
+    }
+
+
+ANCHORS = """\
+x-odoo: &odoo
+  image: odoo:19
+  environment: &env
+    HOST: db
+    USER: odoo
+services:
+  odoo: {<<: *odoo, ports: ["8069:8069"]}
+  odoo2:
+    <<: *odoo
+    environment:
+      <<: *env
+      WORKERS: "4"
+"""
+
+
+@pytest.mark.parametrize("service", ["odoo", "odoo2"])
+def test_an_anchor_is_followed(service: str) -> None:
+    assert changed({"compose.yaml": ANCHORS}, service) == {"compose.yaml": ANCHORS.replace("db", "pooled-odoo")}
+
+
+def test_what_a_service_extends_is_followed() -> None:
+    common = "services:\n  base:\n    environment: [HOST=db]\n"
+    main = "services:\n  odoo:\n    extends: {file: common.yaml, service: base}\n    environment: [USER=odoo]\n"
+    files = {"compose.yaml": main, "common.yaml": common}
+    assert changed(files) == {"common.yaml": common.replace("db", "pooled-odoo")}
+
+
+ROOMS = [
+    ("    environment:\n      USER: odoo\n", "    environment:\n      HOST: pooled-odoo\n      USER: odoo\n"),
+    ("    environment:\n      - USER=odoo\n", "    environment:\n      - HOST=pooled-odoo\n      - USER=odoo\n"),
+    ("    environment:\n    - 'USER=odoo'\n", "    environment:\n    - HOST=pooled-odoo\n    - 'USER=odoo'\n"),
+    ("    image: odoo:19\n", "    environment:\n      HOST: pooled-odoo\n    image: odoo:19\n"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), ROOMS)
+def test_a_variable_that_nobody_gives_is_added_and_taken_out_again(before: str, after: str) -> None:
+    head, tail = "services:\n  odoo:\n", "    # the rest\n    restart: always\n"
+    files = {"compose.yaml": head + before + tail}
+    assert changed(files) == {"compose.yaml": head + after + tail}
+    assert changed({"compose.yaml": head + after + tail}, HOST=None) == files
+
+
+def test_what_is_there_already_changes_nothing() -> None:
+    assert changed({"compose.yaml": MAPPING.format(value="pooled-odoo")}) == {}
+    assert changed({"compose.yaml": MAPPING.format(value="db")}, OTHER=None) == {}
+
+
+REFUSED = [
+    (MAPPING.format(value="${A}-${B}"), "made of several parts"),
+    (MAPPING.format(value="db.${DOMAIN}"), "made of several parts"),
+    (MAPPING.format(value="${A:-${B}}"), "made of several parts"),
+    (MAPPING.format(value="${DB_HOST}"), "comes from DB_HOST in the environment of whoever runs Compose"),
+    (MAPPING.format(value=""), "comes from HOST in the environment"),
+    (LIST.format(item="HOST"), "comes from HOST in the environment"),
+    ("services:\n  db: {}\n", "the service odoo is not in"),
+    ("services: [\n", "is no YAML that can be read (line 2)"),
+    ("services:\n  odoo: {image: odoo}\n", "is written on one line"),
+    ("services:\n  odoo:\n    environment: {A: b}\n", "is on one line"),
+    ("x: &o\n  environment: {A: b}\nservices:\n  odoo:\n    <<: *o\n", "comes from an anchor"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED)
+def test_what_cannot_be_edited_says_what_to_write(text: str, message: str) -> None:
+    with pytest.raises(PooledError) as caught:
+        changed({"compose.yaml": text})
+    assert message in str(caught.value)
+
+
+def test_a_variable_file_of_other_variables_is_refused() -> None:
+    with pytest.raises(PooledError, match="made of other variables in /srv/erp/.env"):
+        changed({"compose.yaml": MAPPING.format(value="${DB_HOST}"), ".env": "DB_HOST=${OTHER}\n"})
+
+
+def test_every_edited_text_means_what_it_should() -> None:
+    for value, _after in VALUES:
+        text = changed({"compose.yaml": MAPPING.format(value=value)})["compose.yaml"]
+        assert "pooled-odoo" in yaml.safe_load(text)["services"]["odoo"]["environment"]["HOST"]
+
+
+# --- what Compose says an edit means ----------------------------------------------------------------------------------
+
+BEFORE = {"services": {name: {"environment": {"HOST": "db"}, "image": "odoo"} for name in ("odoo", "odoo2", "backup")}}
+
+
+def edited(*services: str, **more: t.Any) -> dict[str, t.Any]:
+    model = {name: dict(service) for name, service in BEFORE["services"].items()}
+    for name in services:
+        model[name] = {**model[name], "environment": {"HOST": "pooled-odoo"}}
+    return {"services": model, **more}
+
+
+def test_only_the_variables_of_the_services_that_move_may_differ() -> None:
+    _compose.check_effect(BEFORE, edited("odoo"), {"odoo"}, {"HOST"})
+    _compose.check_effect(BEFORE, edited("odoo", "odoo2"), {"odoo", "odoo2"}, {"HOST"})
+    for after, place in (
+        (edited("odoo", "backup"), "services.backup.environment.HOST"),
+        (edited("odoo", volumes={"x": {}}), "volumes"),
+    ):
+        with pytest.raises(PooledError, match=f"{place} would change too"):
+            _compose.check_effect(BEFORE, after, {"odoo"}, {"HOST"})
+
+
+LABELS = {
+    "com.docker.compose.project": "erp",
+    "com.docker.compose.service": "odoo",
+    "com.docker.compose.project.working_dir": "/srv/erp",
+    "com.docker.compose.project.config_files": "/srv/erp/a.yaml,/srv/erp/b.yaml",
+    "com.docker.compose.config-hash": "abc",
+}
+
+
+def test_a_container_tells_its_project() -> None:
+    service = _compose.service_of({"Config": {"Labels": LABELS}})
+    files = ("/srv/erp/a.yaml", "/srv/erp/b.yaml")
+    assert service == _compose.Service("erp", "odoo", "/srv/erp", files, ("/srv/erp/.env",), "abc")
+    assert _compose.service_of({"Config": {"Labels": None}}) is None
+    assert "is not on this host" in str(_compose.hindrance(service))
+    assert _compose.hindrance(None) == "Compose did not make this container"
