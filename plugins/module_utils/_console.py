@@ -59,16 +59,17 @@ def typed_config(rows: t.Sequence[Row]) -> dict[str, Row]:
 def unapplied(wanted: t.Mapping[str, str], config: t.Mapping[str, Row]) -> list[str]:
     """The keys of ``[pgbouncer]`` whose running value is not the wanted one, among them those that only a restart brings
     back to their default."""
-    different = {key for key, value in wanted.items() if key in config and not _same(key, value, config[key]["value"])}
+    different = {key for key, value in wanted.items() if key in config and not same(key, value, config[key]["value"])}
     different |= {
         key
         for key, row in config.items()
-        if key not in wanted and not row["changeable"] and not _same(key, row["default"] or "", row["value"])
+        if key not in wanted and not row["changeable"] and not same(key, row["default"] or "", row["value"])
     }
     return sorted(different - _DERIVED)
 
 
-def _same(key: str, wanted: str, running: str | None) -> bool:
+def same(key: str, wanted: str, running: str | None) -> bool:
+    """Whether *running*, as ``SHOW CONFIG`` gives it, is what *wanted* means in the file."""
     running = running or ""
     if key in SETTINGS and SETTINGS[key].kind == "octal":
         # Written in octal, shown in decimal.
@@ -82,6 +83,18 @@ def _same(key: str, wanted: str, running: str | None) -> bool:
 def is_paused(state: t.Sequence[Row]) -> bool:
     """Whether a PAUSE of everything is in force, by ``SHOW STATE``."""
     return any(row.get("key") == "paused" and row.get("value") == "yes" for row in state)
+
+
+def busy_transactions(pools: t.Sequence[Row], database: str | None) -> list[str]:
+    """The databases, or only *database*, whose transaction pools have server connections in use, by typed rows of
+    ``SHOW POOLS``. A session pool's are in use for as long as its clients like."""
+    return sorted(
+        {
+            row["database"]
+            for row in pools
+            if row["pool_mode"] != "session" and row["sv_active"] > 0 and database in (None, row["database"])
+        }
+    )
 
 
 def paused_databases(databases: t.Sequence[Row]) -> list[str]:

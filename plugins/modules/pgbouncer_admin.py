@@ -41,6 +41,20 @@ options:
     description:
       - Limits O(command) to this database. Not for O(command=reload).
     type: str
+  wait_for:
+    description:
+      - What O(command=pause) waits for. With V(all) until no server connection is in use, which listeners of Odoo's crons and
+        bus in a session pool would keep it from for ever. With V(transactions) until none of a transaction pool is; who holds
+        a session keeps it, and everybody who wants a connection waits.
+    type: str
+    choices: [all, transactions]
+    default: all
+  settings:
+    description:
+      - Running values to set before O(command=pause), such as C(query_wait_timeout), which would otherwise end the clients
+        that wait. They last until the next C(RELOAD) or restart.
+    type: dict
+    default: {}
   config_path:
     description:
       - Directory that M(pooled.odoo.pgbouncer_config) wrote, for O(command=reload).
@@ -73,6 +87,9 @@ EXAMPLES = r"""
     login_user: pooled_odoo_admin
     login_password: "{{ admin_password }}"
     command: pause
+    wait_for: transactions
+    settings:
+      query_wait_timeout: 90
     timeout: 20
 """
 
@@ -85,14 +102,24 @@ commands:
   sample: [RELOAD]
 """
 
+import contextlib
 import os
+import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _console, _files, _ini, _login, _pending
+from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _console,
+    _files,
+    _ini,
+    _login,
+    _pending,
+    _settings,
+)
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_config import INI_FILE
+from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_options import SETTINGS
 
 COMMANDS = ["reload", "pause", "resume", "reconnect", "wait_close"]
 
@@ -127,9 +154,26 @@ def check_database(database: str | None, databases: t.Sequence[dict[str, t.Any]]
         raise PooledError(f"PgBouncer has no pool for {database!r} now; it has {known}", "database")
 
 
+def set_statements(settings: t.Mapping[str, t.Any], config: t.Mapping[str, t.Any]) -> list[str]:
+    """``SET`` for each of *settings* that has another running value. Raises PooledError for one that cannot be set. Pure."""
+    statements = []
+    for key, value in sorted(settings.items()):
+        if key not in SETTINGS or key not in config:
+            raise PooledError("PgBouncer has no such setting", f"settings.{key}")
+        if not config[key]["changeable"]:
+            raise PooledError("only a restart changes it", f"settings.{key}")
+        text = _settings.normalise_value(SETTINGS[key], value, f"settings.{key}")
+        if not _console.same(key, text, config[key]["value"]):
+            statements.append(f"SET {key} = '{text}'")
+    return statements
+
+
 def run(console: _login.AdminConsole, params: dict[str, t.Any], statement: str) -> None:
     try:
-        console.run(statement, params["timeout"])
+        if statement.startswith("PAUSE") and params["wait_for"] == "transactions":
+            hold(console, params, statement)
+        else:
+            console.run(statement, params["timeout"])
     except _login.TimedOut as error:
         if params["command"] != "pause":
             raise
@@ -141,6 +185,25 @@ def run(console: _login.AdminConsole, params: dict[str, t.Any], statement: str) 
             " (SHOW SERVERS tells)",
             "timeout",
         ) from error
+
+
+# The console answers PAUSE when the last connection is released, so behind a listener never; it holds clients at once.
+ANSWER_SECONDS = 0.2
+
+
+def hold(console: _login.AdminConsole, params: dict[str, t.Any], statement: str) -> None:
+    """PAUSE, until no transaction pool has a connection in use. Raises TimedOut after ``timeout`` seconds."""
+    with contextlib.suppress(_login.TimedOut):
+        console.run(statement, ANSWER_SECONDS)
+    deadline = time.monotonic() + params["timeout"]
+    with _login.AdminConsole(params) as other:
+        while True:
+            busy = _console.busy_transactions(_console.typed(other.run("SHOW POOLS")), params["database"])
+            if not busy:
+                return
+            if time.monotonic() > deadline:
+                raise _login.TimedOut(f"transactions on {', '.join(busy)} did not end within {params['timeout']} s")
+            time.sleep(0.1)
 
 
 def verify_reload(console: _login.AdminConsole, config_path: str) -> None:
@@ -169,6 +232,8 @@ def main() -> None:
             "command": {"type": "str", "choices": COMMANDS, "required": True},
             "database": {"type": "str"},
             "config_path": {"type": "path"},
+            "wait_for": {"type": "str", "choices": ["all", "transactions"], "default": "all"},
+            "settings": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 30},
         },
         supports_check_mode=True,
@@ -182,6 +247,11 @@ def main() -> None:
             check_database(params["database"], databases)
             state = State(_console.is_paused(console.run("SHOW STATE")), tuple(_console.paused_databases(databases)))
             statements = decide(params["command"], params["database"], state)
+            if params["settings"]:
+                if params["command"] != "pause":
+                    raise PooledError("only a pause takes settings; write others with pgbouncer_config", "settings")
+                config = _console.typed_config(console.run("SHOW CONFIG"))
+                statements = set_statements(params["settings"], config) + statements
             if not module.check_mode:
                 for statement in statements:
                     run(console, params, statement)

@@ -149,6 +149,8 @@ class Pooler:
         self.container.reload()
         assert self.container.status == "running", self.log()
         socket.create_connection((self.host, 5432), 2).close()
+        # It listens on its Unix socket a moment later.
+        (self.socket / ".s.PGSQL.5432").lstat()
 
     def log(self) -> str:
         return self.container.logs().decode()

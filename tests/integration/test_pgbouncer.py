@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import threading
@@ -268,3 +269,60 @@ def test_console_errors_say_what_to_do(pooler: Pooler, version: str, postgres: S
         run_module("pgbouncer_admin", command="reload", database="postgres", **pooler.console)
     with pytest.raises(ModuleFailed, match="cannot connect to"):
         run_module("pgbouncer_info", **{**pooler.console, "login_host": os.devnull})
+
+
+def connect(pooler: Pooler, dbname: str) -> t.Any:
+    connection = psycopg2.connect(host=pooler.host, dbname=dbname, user="postgres", password=PASSWORD)
+    connection.autocommit = True
+    return connection
+
+
+def test_a_pause_beside_listeners(pooler: Pooler, version: str, postgres: Server) -> None:
+    """A listener would keep PAUSE from its end for ever. Here transactions end, everybody else waits, nobody is lost."""
+    databases = [
+        {"name": "postgres", "host": postgres.host, "pool_mode": "session"},
+        {"name": "*", "host": postgres.host},
+    ]
+    run_module("pgbouncer_config", **configuration(pooler, version, postgres.host, databases=databases))
+    pooler.start()
+    arguments = {**pooler.console, "wait_for": "transactions", "settings": {"query_wait_timeout": 77}}
+    listener, worker, notifier = (connect(pooler, name) for name in ("postgres", "template1", "postgres"))
+    with contextlib.closing(listener), contextlib.closing(worker), contextlib.closing(notifier):
+        listener.cursor().execute("LISTEN here")
+        cursor = worker.cursor()
+        cursor.execute("BEGIN")
+        with pytest.raises(ModuleFailed, match="transactions on template1 did not end within 1 s; taken back"):
+            run_module("pgbouncer_admin", command="pause", timeout=1, **arguments)
+        cursor.execute("COMMIT")
+        assert run_module("pgbouncer_admin", command="pause", **arguments)["commands"] == ["PAUSE"]
+        assert run_module("pgbouncer_admin", command="pause", **arguments)["changed"] is False
+        waiting = threading.Thread(target=cursor.execute, args=("SELECT 2",))
+        waiting.start()
+        waiting.join(1)
+        assert waiting.is_alive()
+        with _login.AdminConsole({**LOGIN_DEFAULTS, **pooler.console}) as console:
+            assert {row["key"]: row["value"] for row in console.run("SHOW CONFIG")}["query_wait_timeout"] == "77"
+        run_module("pgbouncer_admin", command="resume", **pooler.console)
+        waiting.join(10)
+        assert not waiting.is_alive()
+        notifier.cursor().execute("NOTIFY here")
+        listener.cursor().execute("SELECT 1")
+        assert [notify.channel for notify in listener.notifies] == ["here"]
+
+
+BAD_SETTINGS: list[tuple[dict[str, t.Any], str]] = [
+    ({"query_wait_timout": 1}, "settings.query_wait_timout: PgBouncer has no such setting"),
+    ({"listen_port": 1}, "settings.listen_port: only a restart changes it"),
+    ({"query_wait_timeout": "soon"}, "settings.query_wait_timeout"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), BAD_SETTINGS)
+def test_a_pause_refuses_settings_that_cannot_be(
+    pooler: Pooler, version: str, postgres: Server, settings: dict[str, t.Any], message: str
+) -> None:
+    run_module("pgbouncer_config", **configuration(pooler, version, postgres.host))
+    pooler.start()
+    with pytest.raises(ModuleFailed) as caught:
+        run_module("pgbouncer_admin", command="pause", settings=settings, **pooler.console)
+    assert message in str(caught.value)
