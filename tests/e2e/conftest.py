@@ -18,6 +18,7 @@ import pytest
 
 from tests.lab.lab import POOLER, Lab
 from tests.lab.load import Traffic, warm_up
+from tests.modules import run_module
 
 # Settings of a deployment that is quick, and whose proof a lab of two containers can give.
 QUICK = {
@@ -27,6 +28,10 @@ QUICK = {
     "pooled_odoo_min_load_ratio": 0.3,
 }
 
+
+# The two instances of the small lab, by where their database's address stands; and the pooler's name.
+BY_FILE, BY_ENVIRONMENT = "pooled-lab-odoo1", "pooled-lab-odoo2"
+POOLED = "pooled-odoo"
 
 # A lab that bin/demo has left, moved and warm, is used as it is and stays: its largest size takes a quarter of an hour to make.
 KEPT = bool(os.environ.get("POOLED_ODOO_KEPT_LAB"))
@@ -84,6 +89,37 @@ def play(lab: Lab, traffic: Traffic, artifacts: Path) -> t.Callable[..., Play]:
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture(scope="session")
+def state_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("tokens") / "state")
+
+
+@pytest.fixture(scope="session")
+def pooler(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
+    """A deployed pooler with both instances direct again; its address."""
+    artifacts = tmp_path_factory.mktemp("deploy")
+    settings = {
+        "pooled_odoo_audit_duration": 1,
+        "pooled_odoo_settle_seconds": 0,
+        "pooled_odoo_min_load_ratio": 0,
+        "pooled_odoo_min_reduction": 0,
+        "pooled_odoo_rollback_on_failure": False,
+    }
+    done = Play(lab.playbook("deploy", "-e", json.dumps(settings), artifacts=artifacts, capture_output=True, text=True))
+    print(done.output)
+    address = pooler_address(lab)
+    for name in (BY_FILE, BY_ENVIRONMENT):
+        run_module("odoo_dbhost", name=name, state="reverted", state_dir=str(lab.directory / "state" / "cutover"))
+    yield address
+    lab.playbook("rollback", artifacts=artifacts, capture_output=True)
+
+
+def ends(name: str) -> set[str]:
+    """Where the container's database connections go now."""
+    found = run_module("odoo_info", containers=[name], databases=False)["instances"][0]["connections"]
+    return {end["address"] for end in found if end["port"] == 5432}
 
 
 def pooler_address(lab: Lab) -> str:

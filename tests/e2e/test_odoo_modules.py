@@ -18,43 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Play, pooler_address
+from tests.e2e.conftest import BY_ENVIRONMENT, BY_FILE, POOLED, ends
 from tests.lab.lab import DATABASE, DATABASE_ADDRESS, Lab, wait_until
 from tests.modules import ModuleFailed, run_module
-
-BY_FILE, BY_ENVIRONMENT = "pooled-lab-odoo1", "pooled-lab-odoo2"
-POOLED = "pooled-odoo"
-
-
-@pytest.fixture(scope="module")
-def state_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(tmp_path_factory.mktemp("tokens") / "state")
-
-
-@pytest.fixture(scope="module")
-def pooler(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
-    """A deployed pooler with both instances direct again; its address."""
-    artifacts = tmp_path_factory.mktemp("deploy")
-    settings = {
-        "pooled_odoo_audit_duration": 1,
-        "pooled_odoo_settle_seconds": 0,
-        "pooled_odoo_min_load_ratio": 0,
-        "pooled_odoo_min_reduction": 0,
-        "pooled_odoo_rollback_on_failure": False,
-    }
-    done = Play(lab.playbook("deploy", "-e", json.dumps(settings), artifacts=artifacts, capture_output=True, text=True))
-    print(done.output)
-    address = pooler_address(lab)
-    for name in (BY_FILE, BY_ENVIRONMENT):
-        run_module("odoo_dbhost", name=name, state="reverted", state_dir=str(lab.directory / "state" / "cutover"))
-    yield address
-    lab.playbook("rollback", artifacts=artifacts, capture_output=True)
-
-
-def ends(lab: Lab, name: str) -> set[str]:
-    """Where the container's database connections go now."""
-    found = run_module("odoo_info", containers=[name], databases=False)["instances"][0]["connections"]
-    return {end["address"] for end in found if end["port"] == 5432}
 
 
 def test_info_finds_every_instance(lab: Lab, traffic: t.Any) -> None:
@@ -96,7 +62,13 @@ def test_preflight(pooler: str) -> None:
         run_module("odoo_preflight", name=BY_FILE, host=BY_ENVIRONMENT)
 
 
-MOVES = [(BY_FILE, "auto", "reload"), (BY_ENVIRONMENT, "auto", "recreate"), (BY_FILE, "restart", "restart")]
+MOVES = [
+    (BY_FILE, "auto", "reload"),
+    (BY_ENVIRONMENT, "auto", "alias"),
+    (BY_FILE, "alias", "alias"),
+    (BY_ENVIRONMENT, "recreate", "recreate"),
+    (BY_FILE, "restart", "restart"),
+]
 
 
 @pytest.mark.parametrize(("name", "asked", "used"), MOVES)
@@ -109,14 +81,14 @@ def test_there_and_back(lab: Lab, pooler: str, state_dir: str, name: str, asked:
     predicted = run_module("odoo_dbhost", True, **there)
     assert (predicted["changed"], predicted["method"]) == (True, used)
     assert lab.state() == before
-    assert ends(lab, name) == {DATABASE_ADDRESS}
+    assert ends(name) == {DATABASE_ADDRESS}
 
     done = run_module("odoo_dbhost", **there)
     assert (done["changed"], done["method"]) == (True, used)
     assert done["diff"] == predicted["diff"]
     assert (done["before"]["host"], done["after"]["host"]) == ("db", POOLED)
     assert (done["gap_ms"] == 0) is (used == "reload")
-    assert ends(lab, name) == {pooler}
+    assert ends(name) == {pooler}
     moved = lab.state()
     assert moved != before
 
@@ -128,7 +100,7 @@ def test_there_and_back(lab: Lab, pooler: str, state_dir: str, name: str, asked:
     assert lab.state() == moved
     assert run_module("odoo_dbhost", **back)["changed"] is True
     assert lab.state() == before
-    assert ends(lab, name) == {DATABASE_ADDRESS}
+    assert ends(name) == {DATABASE_ADDRESS}
     for check in (True, False):
         assert run_module("odoo_dbhost", check, **back)["changed"] is False
 
@@ -175,7 +147,7 @@ def test_a_move_that_does_not_work_is_put_back(lab: Lab, pooler: str, state_dir:
 
 
 def works_directly(lab: Lab, name: str) -> None:
-    if ends(lab, name) != {DATABASE_ADDRESS}:
+    if ends(name) != {DATABASE_ADDRESS}:
         raise ConnectionError("not yet")
 
 
@@ -193,7 +165,7 @@ def test_a_killed_run_can_be_finished_or_taken_back(
     kill_in_the_middle(there, Path(state_dir) / f"{name}.json", delay)
     done = run_module("odoo_dbhost", **there)
     assert done["after"]["host"] == POOLED
-    assert ends(lab, name) == {pooler}
+    assert ends(name) == {pooler}
     run_module("odoo_dbhost", name=name, state="reverted", state_dir=state_dir)
     assert lab.state() == before
 

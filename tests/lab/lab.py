@@ -41,6 +41,7 @@ TEMPLATE = "tenant_template"
 MODULES = "base,web,bus,mail"
 POSTGRES_IMAGE = "pooled-lab-postgres:17"
 ODOO_IMAGE = "pooled-lab-odoo:19"
+COMPOSE_IMAGE = "pooled-lab-compose:2"
 FIRST_PORT = 18069
 IMAGES = Path(__file__).parent / "images"
 # Pinned, because Odoo's own version is not the only thing that its modules depend on.
@@ -167,7 +168,7 @@ class Lab:
     def remove_images(self) -> None:
         # Without force: an image that some other container uses stays.
         poolers = [tag for image in self.client.images.list("pooled-odoo-pgbouncer") for tag in image.tags]
-        for image in (ODOO_IMAGE, POSTGRES_IMAGE, *poolers):
+        for image in (ODOO_IMAGE, POSTGRES_IMAGE, COMPOSE_IMAGE, *poolers):
             try:
                 self.client.images.remove(image)
             except docker.errors.ImageNotFound:
@@ -180,12 +181,15 @@ class Lab:
             (POSTGRES_IMAGE, "postgres", "PostgreSQL 17"),
             (ODOO_IMAGE, "odoo", "Odoo 19, 2 GB; some two minutes the first time"),
         ):
-            say(f"image {image} ({note})")
-            with tempfile.TemporaryDirectory() as context:
-                shutil.copytree(IMAGES / folder, context, dirs_exist_ok=True)
-                if folder == "odoo":
-                    shutil.copytree(self.wheels(), Path(context) / "wheels")
-                self.client.images.build(path=context, tag=image, rm=True, labels={LABEL: ""})
+            self.build_image(image, folder, note)
+
+    def build_image(self, image: str, folder: str, note: str) -> None:
+        say(f"image {image} ({note})")
+        with tempfile.TemporaryDirectory() as context:
+            shutil.copytree(IMAGES / folder, context, dirs_exist_ok=True)
+            if folder == "odoo":
+                shutil.copytree(self.wheels(), Path(context) / "wheels")
+            self.client.images.build(path=context, tag=image, rm=True, labels={LABEL: ""})
 
     def wheels(self) -> Path:
         """The folder with what the Odoo image takes from PyPI, which is reached from here for sure, but maybe not from
