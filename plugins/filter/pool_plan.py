@@ -40,6 +40,10 @@ options:
     description: Plan a second listener in session mode too, for job runners, backups and upgrades.
     type: bool
     default: false
+  poolers:
+    description: How many PgBouncers share the clients.
+    type: int
+    default: 1
   auth_user:
     description: Role as which PgBouncer looks up passwords.
     type: str
@@ -75,14 +79,15 @@ def pool_plan(
     settings: dict[str, t.Any] | None = None,
     force: bool = False,
     session_door: bool = False,
+    poolers: int = 1,
     auth_user: str = "pooled_odoo_auth",
 ) -> dict[str, t.Any]:
     odoo_roles = {instance["db_user"] for instance in instances}
     # What PgBouncer itself holds after a first deployment is in the plan already.
-    own_roles = {auth_user, f"{auth_user}_session"}
+    own_roles = {auth_user, f"{auth_user}_session", f"{auth_user}_2"}
     others = sum(figures["peak"] for role, figures in audit["by_role"].items() if role not in odoo_roles | own_roles)
     try:
-        return _pool_plan.make(instances, audit["limits"], others, auth_user, settings, force, session_door)
+        return _pool_plan.make(instances, audit["limits"], others, auth_user, settings, force, session_door, poolers)
     except PooledError as error:
         raise AnsibleFilterError(f"pool_plan: {error}") from error
 

@@ -116,14 +116,17 @@ def poolers(client: t.Any) -> dict[str, str]:
     }
 
 
-def pooler_at(client: t.Any, network: str, addresses: t.Collection[str]) -> t.Any:
-    """The collection's pooler that has one of *addresses* on *network*; raises PooledError for anything else."""
-    for member in _members(client, _network(client, network)):
-        if _address(member, network) in addresses:
-            if _is_pooler(member):
-                return member
-            raise PooledError(f"{member.name} was not made by this collection, so it is given no other name", "host")
-    raise PooledError(f"the pooler is not on the network {network}; connect it there first", "host")
+def poolers_at(client: t.Any, network: str, addresses: t.Collection[str]) -> list[t.Any]:
+    """The collection's poolers that have *addresses* on *network*; raises PooledError where one of them is anything else."""
+    members = {_address(member, network): member for member in _members(client, _network(client, network))}
+    for address in sorted(addresses):
+        if address not in members:
+            raise PooledError(f"the pooler is not on the network {network}; connect it there first", "host")
+        if not _is_pooler(members[address]):
+            raise PooledError(
+                f"{members[address].name} was not made by this collection, so it is given no other name", "host"
+            )
+    return [members[address] for address in sorted(addresses)]
 
 
 def check_upstream(pooler: t.Any, name: str) -> None:
@@ -237,15 +240,15 @@ def _save(state_dir: str, record: Record) -> None:
 # --- there and back ---------------------------------------------------------------------------------------------------
 
 
-def take(client: t.Any, state_dir: str, name: Name, pooler: t.Any, former: t.Sequence[str]) -> bool:
-    """Lets *name* mean *pooler*; whether it did not before. *former* are the addresses that it has meant until now. Raises
+def take(client: t.Any, state_dir: str, name: Name, poolers: t.Sequence[t.Any], former: t.Sequence[str]) -> bool:
+    """Lets *name* mean *poolers*; whether it did not before. *former* are the addresses that it has meant until now. Raises
     PooledError with PostgreSQL at its name again."""
     with locked(state_dir):
         path = path_of(state_dir, name.network, name.name)
         known = _files.read(path) is not None
-        record = _load(path) if known else _begin(name, pooler, former)
-        if known and record["pooler"] != pooler.name:
-            raise PooledError(f"{name.name} was given to {record['pooler']}; bring that back first (state=reverted)")
+        record = _load(path) if known else _begin(name, former)
+        # One may have been added since.
+        record["poolers"] = sorted({*record["poolers"], *(pooler.name for pooler in poolers)})
         _save(state_dir, record)
         try:
             _give(client, record)
@@ -253,7 +256,7 @@ def take(client: t.Any, state_dir: str, name: Name, pooler: t.Any, former: t.Seq
             if not known:
                 _return(client, record)
                 _files.remove(path)
-            raise PooledError(f"{name.name} could not be given to {pooler.name}: {error}") from error
+            raise PooledError(f"{name.name} could not be given to the pooler: {error}") from error
         return not known
 
 
@@ -268,12 +271,12 @@ def give_back(client: t.Any, state_dir: str, network: str, name: str) -> bool:
         return True
 
 
-def _begin(name: Name, pooler: t.Any, former: t.Sequence[str]) -> Record:
+def _begin(name: Name, former: t.Sequence[str]) -> Record:
     return {
         "schema": SCHEMA,
         "network": name.network,
         "name": name.name,
-        "pooler": pooler.name,
+        "poolers": [],
         "former": list(former),
         "holder": name.holder and name.holder.name,
         "holder_endpoint": name.holder and _endpoint(name.holder, name.network),
@@ -283,10 +286,10 @@ def _begin(name: Name, pooler: t.Any, former: t.Sequence[str]) -> Record:
 
 def _give(client: t.Any, record: Record) -> None:
     network, name = record["network"], record["name"]
-    pooler = _docker.find(client, record["pooler"])
-    aliases = _aliases(pooler, network)
-    if name not in aliases:
-        _rejoin(client, pooler, network, {**_endpoint(pooler, network), "Aliases": [*aliases, name]})
+    for pooler in _present(client, record["poolers"]):
+        aliases = _aliases(pooler, network)
+        if name not in aliases:
+            rename(client, pooler, network, [*aliases, name])
     holder = _docker.find_or_none(client, record["holder"])
     if holder is not None and (network not in _networks_of(holder.attrs) or name in _aliases(holder, network)):
         others = [alias for alias in record["holder_endpoint"].get("Aliases", []) if alias != name]
@@ -305,10 +308,29 @@ def _return(client: t.Any, record: Record) -> None:
         )
     if holder is not None and (network not in _networks_of(holder.attrs) or name not in _aliases(holder, network)):
         _rejoin(client, holder, network, record["holder_endpoint"], record["holder_address"])
-    pooler = _docker.find_or_none(client, record["pooler"])
-    if pooler is not None and network in _networks_of(pooler.attrs) and name in _aliases(pooler, network):
-        left = [alias for alias in _aliases(pooler, network) if alias != name]
-        _rejoin(client, pooler, network, {**_endpoint(pooler, network), "Aliases": left})
+    for pooler in _present(client, record["poolers"]):
+        if network in _networks_of(pooler.attrs) and name in _aliases(pooler, network):
+            rename(client, pooler, network, [alias for alias in _aliases(pooler, network) if alias != name])
+
+
+def names_of(container: t.Any, networks: t.Sequence[str] | None = None) -> dict[str, list[str]]:
+    """The names of a container by network, without those that Docker gives every container. Raises PooledError for a network
+    that it is not on."""
+    connected = _networks_of(container.attrs)
+    for network in networks or []:
+        if network not in connected:
+            raise PooledError(f"{container.name} is not on the network {network}", "networks")
+    return {network: _aliases(container, network) for network in (connected if networks is None else networks)}
+
+
+def rename(client: t.Any, container: t.Any, network: str, names: t.Sequence[str]) -> None:
+    """Gives the container these names on *network*, and no others."""
+    _rejoin(client, container, network, {**_endpoint(container, network), "Aliases": list(names)})
+
+
+def _present(client: t.Any, names: t.Iterable[str]) -> list[t.Any]:
+    found = (_docker.find_or_none(client, name) for name in names)
+    return [container for container in found if container is not None]
 
 
 def _rejoin(

@@ -160,13 +160,15 @@ def make(
     overrides: t.Mapping[str, t.Any] | None = None,
     force: bool = False,
     session_door: bool = False,
+    poolers: int = 1,
 ) -> dict[str, t.Any]:
     """The plan, a JSON document.
 
     *instances*: as ``odoo_info`` lists them, with ``databases``. *limits*: ``max_connections`` and ``reserved`` of
     PostgreSQL, and what roles and databases may have of their own (``by_role``, ``by_database``). *other_connections*: the
     most that roles other than Odoo's had while measured. *overrides*: figures by the names under which the plan shows them,
-    and other keys of PgBouncer's own section. *session_door*: plan a second listener in session mode too.
+    and other keys of PgBouncer's own section. *session_door*: plan a second listener in session mode too. *poolers*: how many
+    PgBouncers share the clients; each needs room for all of them, because it may be the only one left.
 
     Raises PooledError when PostgreSQL cannot give what the plan needs at its worst, and, unless *force*, when an override
     can hang or break Odoo.
@@ -249,11 +251,12 @@ def make(
     warnings = _pool_hazards.check(session_pool, settings, needs, force)
     # Without the door job runners go to PostgreSQL directly.
     beside = door["worst_case"] if door else sum(role.runners for role in roles)
-    worst_case = sum(caps.values()) + AUTH_POOL_SIZE + beside
+    worst_case = poolers * (sum(caps.values()) + AUTH_POOL_SIZE) + beside
     figures.check_names()
     budget = _budget(limits, other_connections, worst_case)
     sessions = {role.name: door["caps"][role.name] if door else role.runners for role in roles}
-    _check_own_limits(limits, {role.name: caps[role.name] + sessions[role.name] for role in roles}, roles)
+    most = {role.name: poolers * caps[role.name] + sessions[role.name] for role in roles}
+    _check_own_limits(limits, most, roles)
     return {
         "schema": SCHEMA,
         "settings": settings,
@@ -265,7 +268,7 @@ def make(
         "figures": figures.shown,
         "session_door": door,
         "budget": budget,
-        "predicted": {"steady": _steady(roles), "worst_case": worst_case},
+        "predicted": {"steady": _steady(roles, poolers), "worst_case": worst_case},
         "file_limit": _file_limit(clients + worst_case),
         "warnings": warnings + _warnings(instances, budget["available"], worst_case),
     }
@@ -374,8 +377,8 @@ def _file_limit(connections: int) -> int:
     return int(max(MIN_FILES, 2 ** math.ceil(math.log2(connections + 100))))
 
 
-def _steady(roles: t.Sequence[Role]) -> int:
-    kept = sum(role.listeners + role.runners + len(role.tenants) for role in roles)
+def _steady(roles: t.Sequence[Role], poolers: int) -> int:
+    kept = sum(role.listeners + role.runners + poolers * len(role.tenants) for role in roles)
     seconds = sum(min(len(role.tenants), role.holders / HOLDERS_FOR_A_SECOND) for role in roles)
     return kept + STEADY_SHORT_CALLS + math.ceil(seconds)
 

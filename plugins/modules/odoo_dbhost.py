@@ -711,8 +711,9 @@ class Renaming:
 
     def carry_out(self, goal: _moves.Goal) -> int:
         target, name = self.target, self.name
-        pooler = _alias.pooler_at(target.client, name.network, [address for address, _port in target.pooler_ends])
-        _alias.check_upstream(pooler, name.name)
+        poolers = _alias.poolers_at(target.client, name.network, [address for address, _port in target.pooler_ends])
+        for pooler in poolers:
+            _alias.check_upstream(pooler, name.name)
         target.kept["alias"] = {
             "network": name.network,
             "name": name.name,
@@ -720,7 +721,7 @@ class Renaming:
         }
         target.save()
         former = [address for address, _port in goal.leave]
-        taken = _alias.take(target.client, target.params["state_dir"], name, pooler, former)
+        taken = _alias.take(target.client, target.params["state_dir"], name, poolers, former)
         try:
             self.check_leads_there()
             _moves.renew(self.job.container, target.params["timeout"])

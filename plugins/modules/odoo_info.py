@@ -61,7 +61,7 @@ interrupted:
   type: list
   elements: str
 names:
-  description: Names of PostgreSQL on a Docker network that were given to a pooler, with C(network), C(name) and C(pooler).
+  description: Names of PostgreSQL on a Docker network that were given to a pooler, with C(network), C(name) and C(poolers).
   returned: success
   type: list
   elements: dict
@@ -214,7 +214,7 @@ def main() -> None:
         state_dir = module.params["state_dir"]
         instances = [look_at(client, c, poolers, state_dir, module.params["databases"]) for c in containers]
         interrupted = _cutover.interrupted(state_dir)
-        names = [{key: record[key] for key in ("network", "name", "pooler")} for record in _alias.load_all(state_dir)]
+        names = [{key: record[key] for key in ("network", "name", "poolers")} for record in _alias.load_all(state_dir)]
     except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
     instances.sort(key=lambda instance: instance["name"])

@@ -1,0 +1,176 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Life after the day of the change, with users at work: a second pooler, a pause for PostgreSQL's restart, another plan, another
+pooler, and nothing left at the end. The tests run in this order."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import threading
+import time
+import typing as t
+
+import psycopg2
+import psycopg2.errors
+import pytest
+
+from tests.e2e.conftest import Play
+from tests.lab.lab import DATABASE, ODOO_PASSWORD, POOLER, Lab, wait_until
+from tests.lab.load import Traffic, between, errors
+
+Run = t.Callable[..., Play]
+SECOND = f"{POOLER}-2"
+# The proof is not what these tests are about.
+SETTINGS: dict[str, t.Any] = {
+    "pooled_odoo_audit_duration": 1,
+    "pooled_odoo_settle_seconds": 0,
+    "pooled_odoo_min_load_ratio": 0,
+    "pooled_odoo_min_reduction": 0,
+}
+BOTH = {**SETTINGS, "pooled_odoo_second_pooler": True}
+
+
+@pytest.fixture(scope="module")
+def before(lab: Lab, traffic: Traffic) -> dict[str, t.Any]:
+    return lab.state()
+
+
+@contextlib.contextmanager
+def watched(traffic: Traffic) -> t.Iterator[list[dict[str, t.Any]]]:
+    """The requests of users meanwhile, complete when the block has ended."""
+    found: list[dict[str, t.Any]] = []
+    began = time.time()
+    yield found
+    ended = time.time()
+    # A request is on record when it ends.
+    time.sleep(3)
+    found += between(traffic.records(), began, ended)
+    print(f"{len(found)} requests, failed: {errors(found) or 'none'}")
+
+
+def listeners(lab: Lab) -> set[int]:
+    rows = lab.query("SELECT pid FROM pg_stat_activity WHERE usename = 'odoo' AND query ILIKE 'listen %'")
+    return {row[0] for row in rows}
+
+
+def test_deploy_with_a_second_pooler(lab: Lab, play: Run, before: dict[str, t.Any], traffic: Traffic) -> None:
+    with watched(traffic) as requests:
+        assert play("deploy", **BOTH).code == 0
+    assert errors(requests) == {}
+    assert lab.client_addresses() == sorted(lab.address(name) for name in (POOLER, SECOND))
+    done = play("deploy", **BOTH)
+    assert (done.code, done.recap["changed"]) == (0, 0), done.changed_tasks()
+
+
+class Balancer:
+    """What stands between clients and two poolers where no name does it: every connection goes to the next one."""
+
+    def __init__(self, addresses: list[str]) -> None:
+        self.addresses = itertools.cycle(addresses)
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _address = self.server.accept()
+                pooler = socket.create_connection((next(self.addresses), 5432))
+                for source, sink in ((client, pooler), (pooler, client)):
+                    threading.Thread(target=pump, args=(source, sink), daemon=True).start()
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def test_a_cancel_request_reaches_the_right_pooler(lab: Lab, traffic: Traffic) -> None:
+    """It arrives at the other one, which hands it on."""
+    balancer = Balancer([lab.address(POOLER), lab.address(SECOND)])
+    with contextlib.closing(balancer.server):
+        connection = psycopg2.connect(
+            host="127.0.0.1", port=balancer.port, user="odoo", password=ODOO_PASSWORD, dbname="tenant01"
+        )
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            timer = threading.Timer(0.5, connection.cancel)
+            timer.start()
+            with pytest.raises(psycopg2.errors.QueryCanceled):
+                cursor.execute("SELECT pg_sleep(20)")
+            timer.join()
+
+
+def test_one_of_two_poolers_may_die(lab: Lab, traffic: Traffic) -> None:
+    """Only what it was in the middle of fails; everybody else finds the other one."""
+    with watched(traffic) as requests:
+        lab.client.containers.get(SECOND).kill()
+        time.sleep(10)
+    failed = sum(errors(requests).values())
+    assert failed <= len(lab.instances) * lab.size.workers
+    lab.client.containers.get(SECOND).start()
+
+
+def test_requests_wait_while_postgresql_restarts(lab: Lab, play: Run, traffic: Traffic) -> None:
+    with watched(traffic) as requests:
+        assert play("pause", **BOTH).code == 0
+        lab.client.containers.get(DATABASE).restart()
+        wait_until("PostgreSQL accepts connections", 60, lab.query, "SELECT 1")
+        assert play("resume", **BOTH).code == 0
+        time.sleep(3)
+    assert errors(requests) == {}
+    assert max(record["ms"] for record in requests) > 1000
+    wait_until("everybody listens again", 60, all_listen, lab)
+    assert play("resume", **BOTH).recap["changed"] == 0
+
+
+def all_listen(lab: Lab) -> None:
+    # The bus of an instance waits for 50 s before it connects again; its crons do at once.
+    if len(listeners(lab)) < 2 * len(lab.instances):
+        raise ConnectionError("not yet")
+
+
+def test_a_new_plan_is_applied_without_losing_a_listener(lab: Lab, play: Run, traffic: Traffic) -> None:
+    settings = {**BOTH, "pooled_odoo_pooler_settings": {"default_pool_size": 3, "query_wait_timeout": 40}}
+    kept = listeners(lab)
+    with watched(traffic) as requests:
+        done = play("retune", **settings)
+        assert (done.code, done.recap["changed"] > 0) == (0, True)
+    assert errors(requests) == {}
+    assert kept <= listeners(lab)
+    again = play("retune", **settings)
+    assert (again.code, again.recap["changed"]) == (0, 0), again.changed_tasks()
+    refused = play("retune", **{**settings, "pooled_odoo_pooler_settings": {"listen_backlog": 256}})
+    assert refused.code != 0
+    assert "would have to be restarted for the new plan (listen_backlog)" in refused.output
+
+
+def test_a_pooler_is_made_anew_while_users_work(lab: Lab, play: Run, traffic: Traffic) -> None:
+    """With one pooler only, a second helps out."""
+    assert play("deploy", **SETTINGS).code == 0
+    names = {container.name for container in lab.client.containers.list()}
+    assert SECOND not in names
+    former = lab.client.containers.get(POOLER).id
+    with watched(traffic) as requests:
+        assert play("upgrade", **SETTINGS).code == 0
+    assert errors(requests) == {}
+    assert lab.client.containers.get(POOLER).id != former
+    assert {container.name for container in lab.client.containers.list()} == names
+    assert lab.client_addresses() == [lab.address(POOLER)]
+    done = play("deploy", **SETTINGS)
+    assert (done.code, done.recap["changed"]) == (0, 0), done.changed_tasks()
+
+
+def test_nothing_is_left(lab: Lab, play: Run, before: dict[str, t.Any], traffic: Traffic) -> None:
+    with watched(traffic) as requests:
+        assert play("remove", **SETTINGS).code == 0
+    assert errors(requests) == {}
+    assert lab.state() == before
+    for name in ("pooler", "state", "socket", "socket-second"):
+        assert not (lab.directory / name).exists()
+    assert not lab.client.images.list("pooled-odoo-pgbouncer")
