@@ -10,17 +10,20 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
+import subprocess
 import threading
 import time
 import typing as t
+from pathlib import Path
 
 import psycopg2
 import psycopg2.errors
 import pytest
 
 from tests.e2e.conftest import Play
-from tests.lab.lab import DATABASE, ODOO_PASSWORD, POOLER, Lab, wait_until
+from tests.lab.lab import DATABASE, DATABASE_ADDRESS, ODOO_PASSWORD, POOLER, Lab, wait_until
 from tests.lab.load import Traffic, between, errors
+from tests.modules import run_module
 
 Run = t.Callable[..., Play]
 SECOND = f"{POOLER}-2"
@@ -133,6 +136,73 @@ def all_listen(lab: Lab) -> None:
     # The bus of an instance waits for 50 s before it connects again; its crons do at once.
     if len(listeners(lab)) < 2 * len(lab.instances):
         raise ConnectionError("not yet")
+
+
+def make_certificates(lab: Lab, folder: Path) -> Path:
+    """Lets the lab's PostgreSQL speak TLS with a certificate for its address, of an authority made here; that one's file."""
+    days = ["-days", "2", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    openssl("req", "-x509", *days, "-subj", "/CN=lab", "-keyout", "ca.key", "-out", "ca.crt", folder=folder)
+    openssl("req", *days, "-subj", "/CN=db", "-keyout", "server.key", "-out", "server.csr", folder=folder)
+    (folder / "names").write_text(f"subjectAltName=IP:{DATABASE_ADDRESS}")
+    signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names", "-days", "2"]
+    openssl("x509", "-req", "-in", "server.csr", *signed, "-out", "server.crt", folder=folder)
+    for name in ("server.crt", "server.key"):
+        script = f"umask 077; cat > /tmp/{name} <<'END'\n{(folder / name).read_text()}END\n"
+        lab.execute(DATABASE, "sh", "-c", script)
+        lab.query(f"ALTER SYSTEM SET ssl_{'cert' if name.endswith('crt') else 'key'}_file = '/tmp/{name}'")
+    lab.query("ALTER SYSTEM SET ssl = on")
+    lab.query("SELECT pg_reload_conf()")
+    wait_until("PostgreSQL speaks TLS", 10, speaks_tls, lab)
+    return folder / "ca.crt"
+
+
+def openssl(*words: str, folder: Path) -> None:
+    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+
+def speaks_tls(lab: Lab) -> None:
+    psycopg2.connect(
+        host=DATABASE_ADDRESS, user="odoo", password=ODOO_PASSWORD, dbname="postgres", sslmode="require"
+    ).close()
+
+
+def encrypted_only(lab: Lab) -> None:
+    """All that the poolers hold but for listeners, which keep the connection that they have."""
+    found = lab.query(
+        "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+        " WHERE usename = 'odoo' AND query NOT ILIKE 'listen %'"
+    )
+    if found != [(True,)]:
+        raise ConnectionError("not yet")
+
+
+def test_tls_on_both_sides(lab: Lab, play: Run, traffic: Traffic, tmp_path: Path) -> None:
+    """Switched on by two variables, and the authority's file; without that file nothing is changed."""
+    authority = make_certificates(lab, tmp_path)
+    settings = {**BOTH, "pooled_odoo_client_tls": "require", "pooled_odoo_postgres_ssl_mode": "verify-full"}
+    refused = play("deploy", **settings)
+    assert refused.code != 0
+    assert "pooled_odoo_postgres_ca_cert" in refused.output
+    stranger = tmp_path / "other"
+    stranger.mkdir()
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-out", "x.crt", folder=stranger)
+    assert play("deploy", **settings, pooled_odoo_postgres_ca_cert=str(stranger / "x.crt")).code != 0
+
+    with watched(traffic) as requests:
+        assert play("deploy", **settings, pooled_odoo_postgres_ca_cert=str(authority)).code == 0
+        for number in (1, 2):
+            run_module("pgbouncer_admin", command="reconnect", **lab.console(number))
+        wait_until("all connections are new", 30, encrypted_only, lab)
+    assert errors(requests) == {}
+    poolers = [lab.address(name) for name in (POOLER, SECOND)]
+    with pytest.raises(psycopg2.OperationalError, match="SSL required"):
+        psycopg2.connect(host=poolers[0], user="odoo", password=ODOO_PASSWORD, dbname="tenant01", sslmode="disable")
+    with contextlib.closing(
+        psycopg2.connect(host=poolers[0], user="odoo", password=ODOO_PASSWORD, dbname="tenant01", sslmode="require")
+    ):
+        clients = run_module("pgbouncer_info", gather=["clients"], **lab.console())["clients"]
+    assert any(client["tls"].startswith("TLSv1") for client in clients if client["user"] == "odoo")
+    assert play("deploy", **BOTH).code == 0
 
 
 def test_a_new_plan_is_applied_without_losing_a_listener(lab: Lab, play: Run, traffic: Traffic) -> None:

@@ -460,6 +460,13 @@ class Lab:
             "schemas": self.query("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"),
         }
 
+    def console(self, number: int = 1) -> dict[str, t.Any]:
+        """How to log in to the admin console of a transaction pool."""
+        folder = self.directory / "pooler" / ("" if number == 1 else "second")
+        socket_dir = self.directory / ("socket" if number == 1 else "socket-second")
+        password = (folder / "secrets" / "admin_password").read_text()
+        return {"login_host": str(socket_dir), "login_user": "pooled_odoo_admin", "login_password": password}
+
     def client_addresses(self) -> list[str]:
         """Where the connections of Odoo's role come from."""
         rows = self.query("SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = 'odoo' ORDER BY 1")

@@ -162,6 +162,7 @@ FROM_FILE: dict[str, t.Any] = {"conf": {"db_host": "db"}}
 FROM_ENVIRONMENT: dict[str, t.Any] = {"argv": ("--db_host=db",), "environment": {"HOST": "db"}}
 OLD_ENTRYPOINT: dict[str, t.Any] = {"argv": ("--db_host=db",), "conf": {"db_host": "db"}}
 BY_SCRIPT: dict[str, t.Any] = {"family": "unknown", "argv": ("--db_host=db",), "command": ("/run.sh",)}
+BY_COMMAND: dict[str, t.Any] = {**BY_SCRIPT, "command": ("odoo", "--db_host=db")}
 
 METHODS: list[tuple[str, dict[str, t.Any], dict[str, t.Any], list[str]]] = [
     ("odoo.conf, 19, workers", FROM_FILE, {}, ["reload", "restart"]),
@@ -172,6 +173,17 @@ METHODS: list[tuple[str, dict[str, t.Any], dict[str, t.Any], list[str]]] = [
     ("odoo.conf inside the image", FROM_FILE, {"conf_on_host": False}, []),
     ("environment", FROM_ENVIRONMENT, {}, ["recreate"]),
     ("environment, owned by Compose", FROM_ENVIRONMENT, {"managed_by": "Compose project erp"}, []),
+    ("environment, the name can move", FROM_ENVIRONMENT, {"name_is_fixed": None}, ["alias", "recreate"]),
+    ("both, what stands in odoo.conf first", FROM_FILE, {"name_is_fixed": None}, ["reload", "alias", "restart"]),
+    ("an argument does not mind a name that moves", BY_SCRIPT, {"family": "unknown", "name_is_fixed": None}, ["alias"]),
+    ("threaded: it would keep its connections", FROM_ENVIRONMENT, {"name_is_fixed": None, "workers": 0}, ["recreate"]),
+    (
+        "environment, in Compose files",
+        FROM_ENVIRONMENT,
+        {"managed_by": "Compose project erp", "no_compose_files": None},
+        ["compose"],
+    ),
+    ("an argument of a service's command", BY_COMMAND, {"family": "unknown", "no_compose_files": None}, ["recreate"]),
     ("a script in the image passes it", BY_SCRIPT, {"family": "unknown"}, []),
     ("generated odoo.conf", {"family": "camptocamp", **FROM_FILE}, {"family": "camptocamp"}, ["recreate"]),
 ]
@@ -189,6 +201,12 @@ def test_a_port_from_elsewhere_closes_the_reload() -> None:
     state = circumstances(resolve(**given))
     assert _odoo_address.methods(state, ["host"])[0].open
     assert not any(method.open for method in _odoo_address.methods(state, ["host", "port"]))
+
+
+def test_a_name_keeps_its_port() -> None:
+    state = circumstances(resolve(**FROM_ENVIRONMENT), name_is_fixed=None)
+    alias = {method.name: method for method in _odoo_address.methods(state, ["host", "port"])}["alias"]
+    assert (alias.open, "pooled_odoo_pooler_port" in alias.reason) == (False, True)
 
 
 def test_parts_to_move() -> None:

@@ -47,6 +47,16 @@ def test_the_reference_lab() -> None:
     assert made["warnings"] == []
 
 
+def test_each_of_two_poolers_has_room_for_everybody() -> None:
+    instances = [instance(f"erp{number}") for number in range(8)]
+    one, two = (_pool_plan.make(instances, LIMITS, 5, "lookup", poolers=number) for number in (1, 2))
+    assert two["settings"] == one["settings"]
+    assert two["predicted"]["worst_case"] == 2 * one["predicted"]["worst_case"]
+    assert two["predicted"]["steady"] == one["predicted"]["steady"] + len(TENANTS)
+    with pytest.raises(PooledError, match="max_connections is too small"):
+        _pool_plan.make(instances, {**LIMITS, "max_connections": 150}, 5, "lookup", poolers=2)
+
+
 # Containers, workers, tenants; connections on the labs of these sizes, on average (docs/pooling.md).
 MEASURED = [(2, 2, 9, 16.2), (4, 4, 14, 31.3), (8, 4, 16, 46.3)]
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.pooled.odoo.plugins.modules.pgbouncer_admin import State, decide
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+from ansible_collections.pooled.odoo.plugins.modules.pgbouncer_admin import State, decide, set_statements
 
 RUNNING = State(False, ())
 PAUSED = State(True, ())
@@ -35,3 +36,17 @@ CASES = [
 @pytest.mark.parametrize(("command", "database", "state", "statements"), CASES)
 def test_decide(command: str, database: str | None, state: State, statements: list[str]) -> None:
     assert decide(command, database, state) == statements
+
+
+CONFIG = {
+    "query_wait_timeout": {"value": "30", "default": "120", "changeable": True},
+    "listen_port": {"value": "5432", "default": "6432", "changeable": False},
+}
+
+
+def test_set_statements() -> None:
+    assert set_statements({"query_wait_timeout": 90}, CONFIG) == ["SET query_wait_timeout = '90'"]
+    assert set_statements({"query_wait_timeout": "30"}, CONFIG) == []
+    for settings in ({"listen_port": 1}, {"nonsense": 1}, {"query_wait_timeout": "soon"}):
+        with pytest.raises(PooledError):
+            set_statements(settings, CONFIG)
