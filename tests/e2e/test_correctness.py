@@ -16,6 +16,7 @@ import io
 import itertools
 import json
 import os
+import select
 import shutil
 import threading
 import time
@@ -199,10 +200,23 @@ def test_a_triggered_cron_starts_at_its_notification(pooled: Lab, admin: Client,
     with nobody_notices(traffic):
         for _attempt in range(5):
             began = time.time()
-            admin.run(f"env['ir.cron'].browse({cron})._trigger()")
-            started = wait_until("the cron has run", 10, cron_ran_after, pooled, began)
-            assert started - began < 2
+            with ThreadPoolExecutor(1) as pool, contextlib.closing(pooled.connect()) as listener:
+                listener.cursor().execute("LISTEN cron_trigger")
+                notified = pool.submit(notification, listener, "tenant01")
+                admin.run(f"env['ir.cron'].browse({cron})._trigger()")
+                started = wait_until("the cron has run", 10, cron_ran_after, pooled, began)
+                print(f"cron started {started - notified.result():.2f} s after its notification")
+                assert started - notified.result() < 2
     admin.model("ir.cron", "unlink", [cron])
+
+
+def notification(listener: t.Any, payload: str) -> float:
+    """When a notification with *payload* arrives at a connection that listens to PostgreSQL itself."""
+    while select.select([listener], [], [], 30)[0]:
+        listener.poll()
+        if any(payload in notify.payload for notify in listener.notifies):
+            return time.time()
+    raise TimeoutError("no notification within 30 s")
 
 
 def cron_ran_after(lab: Lab, moment: float) -> float:
@@ -215,15 +229,19 @@ def cron_ran_after(lab: Lab, moment: float) -> float:
 def test_twenty_crons_due_at_once_all_run(pooled: Lab, admin: Client, traffic: Traffic) -> None:
     """Each holds its lock on one connection, works on a second and logs on a third."""
     work = "env.cr.execute('SELECT pg_sleep(0.5)')\nlog('lab cron worked')"
+    before = logged(pooled, "tenant01", "lab cron worked")
     with nobody_notices(traffic):
         crons = make_crons(admin, 20, work, datetime.utcnow() - timedelta(minutes=1))
         admin.run(f"env['ir.cron'].browse({crons[0]})._trigger()")
         wait_until("all crons have run", 60, all_ran, pooled, crons)
     failures = "SELECT count(*) FROM ir_cron WHERE id = ANY (%s) AND failure_count > 0"
     assert pooled.query(failures, crons, dbname="tenant01")[0][0] == 0
-    worked = "SELECT count(*) FROM ir_logging WHERE message = 'lab cron worked'"
-    assert pooled.query(worked, dbname="tenant01")[0][0] == 20
+    assert logged(pooled, "tenant01", "lab cron worked") == before + 20
     admin.model("ir.cron", "unlink", crons)
+
+
+def logged(lab: Lab, tenant: str, message: str) -> int:
+    return lab.query("SELECT count(*) FROM ir_logging WHERE message = %s", message, dbname=tenant)[0][0]
 
 
 def all_ran(lab: Lab, crons: list[int], tenant: str = "tenant01") -> None:
@@ -240,11 +258,11 @@ def test_every_worker_opens_a_second_cursor_at_once(pooled: Lab, traffic: Traffi
     code = "env.cr.execute('SELECT pg_sleep(1)')\nlog('second cursor')"
     workers = [odoo for odoo in pooled.instances for _worker in range(pooled.size.workers)]
     clients = [Client(odoo.url, "tenant02") for odoo in workers]
+    before = logged(pooled, "tenant02", "second cursor")
     with nobody_notices(traffic), ThreadPoolExecutor(len(clients)) as pool:
         for _round in range(3):
             list(pool.map(lambda client: client.run(code), clients))
-    count = "SELECT count(*) FROM ir_logging WHERE message = 'second cursor'"
-    assert pooled.query(count, dbname="tenant02")[0][0] == 3 * len(clients)
+    assert logged(pooled, "tenant02", "second cursor") == before + 3 * len(clients)
 
 
 def test_what_one_client_does_with_its_session_nobody_else_notices(pooled: Lab, traffic: Traffic) -> None:

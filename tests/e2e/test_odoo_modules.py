@@ -62,6 +62,7 @@ def test_preflight(pooler: str) -> None:
         run_module("odoo_preflight", name=BY_FILE, host=BY_ENVIRONMENT)
 
 
+EVERYBODY = [BY_FILE, BY_ENVIRONMENT]
 MOVES = [
     (BY_FILE, "auto", "reload"),
     (BY_ENVIRONMENT, "auto", "alias"),
@@ -75,7 +76,7 @@ MOVES = [
 def test_there_and_back(lab: Lab, pooler: str, state_dir: str, name: str, asked: str, used: str) -> None:
     """Check, real, again for both states; back, everything is as it was."""
     before = lab.state()
-    there: dict[str, t.Any] = {"name": name, "host": POOLED, "method": asked, "state_dir": state_dir}
+    there = {"name": name, "host": POOLED, "method": asked, "followers": EVERYBODY, "state_dir": state_dir}
     back: dict[str, t.Any] = {"name": name, "state": "reverted", "state_dir": state_dir}
 
     predicted = run_module("odoo_dbhost", True, **there)
@@ -87,7 +88,7 @@ def test_there_and_back(lab: Lab, pooler: str, state_dir: str, name: str, asked:
     assert (done["changed"], done["method"]) == (True, used)
     assert done["diff"] == predicted["diff"]
     assert (done["before"]["host"], done["after"]["host"]) == ("db", POOLED)
-    assert (done["gap_ms"] == 0) is (used == "reload")
+    assert (done["gap_ms"] == 0) is (used in ("reload", "alias"))
     assert ends(name) == {pooler}
     moved = lab.state()
     assert moved != before
@@ -119,6 +120,9 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
     ({"host": "no-such-name"}, "does not resolve inside pooled-lab-odoo1"),
     ({"method": "recreate"}, "odoo.conf gives the address"),
     ({"name": BY_ENVIRONMENT, "method": "reload"}, "does not come from odoo.conf but from HOST=db"),
+    ({"method": "compose"}, "Compose did not make this container"),
+    ({"method": "alias"}, "pooled-lab-odoo2 on the network pooled-lab also uses PostgreSQL"),
+    ({"method": "alias", "port": 6432}, "a name keeps its port"),
 ]
 
 
@@ -153,15 +157,16 @@ def works_directly(lab: Lab, name: str) -> None:
 
 # Seconds after the record appeared: at once, while Odoo starts, and while the gate waits.
 MOMENTS = [0.0, 0.5, 2.0]
+KILLED = [(BY_FILE, "reload"), (BY_ENVIRONMENT, "recreate"), (BY_ENVIRONMENT, "alias")]
 
 
 @pytest.mark.parametrize("delay", MOMENTS)
-@pytest.mark.parametrize("name", [BY_FILE, BY_ENVIRONMENT])
+@pytest.mark.parametrize(("name", "method"), KILLED)
 def test_a_killed_run_can_be_finished_or_taken_back(
-    lab: Lab, pooler: str, state_dir: str, name: str, delay: float
+    lab: Lab, pooler: str, state_dir: str, name: str, method: str, delay: float
 ) -> None:
     before = lab.state()
-    there: dict[str, t.Any] = {"name": name, "host": POOLED, "state_dir": state_dir}
+    there = {"name": name, "host": POOLED, "method": method, "followers": EVERYBODY, "state_dir": state_dir}
     kill_in_the_middle(there, Path(state_dir) / f"{name}.json", delay)
     done = run_module("odoo_dbhost", **there)
     assert done["after"]["host"] == POOLED

@@ -75,7 +75,7 @@ def show(verdict: dict[str, t.Any], artifacts: Path) -> None:
     failed = verdict["requests"]["during"]["failed_by_source"]
     print(f"""
   Failed during the cutover: {failed["file"]} on instances with an odoo.conf, {failed["environment"]} on the one that has
-  its address from the environment and had to be recreated.
+  its address from the environment.
 
   Instance             method      interruption""")
     for instance in cutover["instances"]:

@@ -452,8 +452,15 @@ class Lab:
                     for name, network in attributes["NetworkSettings"]["Networks"].items()
                 },
             }
+        database = self.client.containers.get(DATABASE)
+        endpoint = database.attrs["NetworkSettings"]["Networks"][NETWORK]
         return {
             "containers": containers,
+            "names_of_postgresql": {
+                "aliases": sorted(set(endpoint["Aliases"]) - {database.short_id}),
+                "address": endpoint["IPAddress"],
+                "ipam": endpoint["IPAMConfig"],
+            },
             "all_containers": sorted(c.name for c in self.client.containers.list(all=True)),
             "files": file_states(self.directory, [odoo.name for odoo in self.instances]),
             "roles": self.query("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1"),
