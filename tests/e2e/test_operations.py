@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -21,7 +22,7 @@ import psycopg2.errors
 import pytest
 
 from tests.e2e.conftest import Play
-from tests.lab.lab import DATABASE, DATABASE_ADDRESS, ODOO_PASSWORD, POOLER, Lab, wait_until
+from tests.lab.lab import DATABASE, DATABASE_ADDRESS, ODOO_PASSWORD, ODOO_PASSWORD_SQL, POOLER, Lab, wait_until
 from tests.lab.load import Traffic, between, errors
 from tests.modules import run_module
 
@@ -136,6 +137,48 @@ def all_listen(lab: Lab) -> None:
     # The bus of an instance waits for 50 s before it connects again; its crons do at once.
     if len(listeners(lab)) < 2 * len(lab.instances):
         raise ConnectionError("not yet")
+
+
+WHO_ELSE: list[tuple[dict[str, t.Any], str]] = [
+    ({"password": ""}, "no password supplied|password authentication failed|SASL authentication failed"),
+    ({"password": "wrong"}, "SASL authentication failed"),
+    ({"user": "x' OR '1'='1"}, "no pg_hba.conf entry|no such user|authentication failed"),
+    ({"user": "postgres"}, "no pg_hba.conf entry|no such user|authentication failed"),
+    ({"user": "idle_hands"}, "no pg_hba.conf entry|no such user|authentication failed"),
+    ({"options": "-c search_path=evil"}, "unsupported startup parameter in options: search_path"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), WHO_ELSE)
+def test_who_else_is_on_the_network_does_not_get_in(
+    lab: Lab, traffic: Traffic, changes: dict[str, t.Any], message: str
+) -> None:
+    with contextlib.suppress(psycopg2.errors.DuplicateObject):
+        lab.query(f"CREATE ROLE idle_hands NOLOGIN PASSWORD '{ODOO_PASSWORD_SQL}'")
+    arguments = {"user": "odoo", "password": ODOO_PASSWORD, "dbname": "tenant01", **changes}
+    with pytest.raises(psycopg2.OperationalError, match=message):
+        psycopg2.connect(host=lab.address(POOLER), connect_timeout=10, **arguments)
+    lab.query("DROP ROLE idle_hands")
+
+
+def test_a_search_path_in_the_startup_packet_is_refused(lab: Lab, traffic: Traffic) -> None:
+    words = b"user\0odoo\0database\0tenant01\0search_path\0evil\0\0"
+    with socket.create_connection((lab.address(POOLER), 5432), 10) as connection:
+        connection.sendall(struct.pack("!ii", len(words) + 8, 3 << 16) + words)
+        assert b"unsupported startup parameter: search_path" in connection.recv(4096)
+
+
+def test_the_admin_console_is_not_on_the_network(lab: Lab, traffic: Traffic) -> None:
+    """Not even with the right password."""
+    console = lab.console()
+    with pytest.raises(psycopg2.OperationalError):
+        psycopg2.connect(
+            host=lab.address(POOLER),
+            user=console["login_user"],
+            password=console["login_password"],
+            dbname="pgbouncer",
+            connect_timeout=10,
+        )
 
 
 def make_certificates(lab: Lab, folder: Path) -> Path:
