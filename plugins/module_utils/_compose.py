@@ -31,6 +31,14 @@ MISSING_YAML = (
 UP_TIMEOUT = 300
 
 
+UP = ("up", "--detach", "--no-deps", "--no-build")
+
+
+class Output(t.NamedTuple):
+    stdout: str
+    stderr: str
+
+
 class Service(t.NamedTuple):
     """What a container's labels say about where it comes from."""
 
@@ -39,7 +47,6 @@ class Service(t.NamedTuple):
     directory: str
     compose_files: tuple[str, ...]
     variable_files: tuple[str, ...]
-    config_hash: str
 
 
 def service_of(inspection: t.Mapping[str, t.Any]) -> Service | None:
@@ -58,7 +65,6 @@ def service_of(inspection: t.Mapping[str, t.Any]) -> Service | None:
         directory=directory,
         compose_files=paths("project.config_files"),
         variable_files=paths("project.environment_file") or (os.path.join(directory, ".env"),),
-        config_hash=labels.get(LABEL + "config-hash", ""),
     )
 
 
@@ -89,8 +95,9 @@ class Compose:
     def check_unchanged(self) -> None:
         """Raises PooledError where the files say something else by now than what the container was made from: bringing the
         service up would do that too."""
-        own = self._run("config", "--hash", self.service.service).split()
-        if own[-1:] != [self.service.config_hash]:
+        # "config --hash" does not know about env_file; a rehearsal does.
+        rehearsal = self._run("--dry-run", *UP, self.service.service).stderr
+        if "create" in rehearsal.lower():
             raise PooledError(
                 f"the files of Compose project {self.service.project} were changed since the service"
                 f" {self.service.service} was created from them, so bringing it up would change more than its database's"
@@ -106,7 +113,9 @@ class Compose:
                 # Compose tells by the ending what a file is.
                 substitutes[path] = os.path.join(folder, f"{number}-{os.path.basename(path)}")
                 _files.replace(substitutes[path], text.encode(), _files.Attributes(os.geteuid(), os.getegid(), 0o600))
-            model: dict[str, t.Any] = json.loads(self._run("config", "--format", "json", substitutes=substitutes))
+            model: dict[str, t.Any] = json.loads(
+                self._run("config", "--format", "json", substitutes=substitutes).stdout
+            )
             return model
 
     def can_foresee(self, edited: t.Iterable[str]) -> bool:
@@ -119,9 +128,11 @@ class Compose:
         Compose outlives a run that is killed meanwhile, and so keeps that run's *lock* (an open file) until it is through.
         """
         held = (lock.fileno(),) if lock else ()
-        self._run("up", "--detach", "--no-deps", "--no-build", self.service.service, keep_open=held)
+        self._run(*UP, self.service.service, keep_open=held)
 
-    def _run(self, *words: str, substitutes: t.Mapping[str, str] | None = None, keep_open: tuple[int, ...] = ()) -> str:
+    def _run(
+        self, *words: str, substitutes: t.Mapping[str, str] | None = None, keep_open: tuple[int, ...] = ()
+    ) -> Output:
         own = substitutes or {}
         options = ["--project-name", self.service.project, "--project-directory", self.service.directory]
         for path in self.service.compose_files:
@@ -145,8 +156,8 @@ class Compose:
             ) from error
         if done.returncode != 0:
             last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-3:]
-            raise PooledError(f"docker compose {words[0]} failed: {' / '.join(last)}")
-        return done.stdout.decode("utf-8", "replace")
+            raise PooledError(f"docker compose {' '.join(words)} failed: {' / '.join(last)}")
+        return Output(done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
 
 def differences(before: t.Any, after: t.Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -78,7 +78,13 @@ MOVES = [
 def test_there_and_back(lab: Lab, pooler: str, state_dir: str, name: str, asked: str, used: str) -> None:
     """Check, real, again for both states; back, everything is as it was."""
     before = lab.state()
-    there = {"name": name, "host": POOLED, "method": asked, "followers": EVERYBODY, "state_dir": state_dir}
+    there: dict[str, t.Any] = {
+        "name": name,
+        "host": POOLED,
+        "method": asked,
+        "followers": EVERYBODY,
+        "state_dir": state_dir,
+    }
     back: dict[str, t.Any] = {"name": name, "state": "reverted", "state_dir": state_dir}
 
     predicted = run_module("odoo_dbhost", True, **there)
@@ -168,7 +174,13 @@ def test_a_killed_run_can_be_finished_or_taken_back(
     lab: Lab, pooler: str, state_dir: str, name: str, method: str, delay: float
 ) -> None:
     before = lab.state()
-    there = {"name": name, "host": POOLED, "method": method, "followers": EVERYBODY, "state_dir": state_dir}
+    there: dict[str, t.Any] = {
+        "name": name,
+        "host": POOLED,
+        "method": method,
+        "followers": EVERYBODY,
+        "state_dir": state_dir,
+    }
     kill_in_the_middle(there, Path(state_dir) / f"{name}.json", delay)
     done = run_module("odoo_dbhost", **there)
     assert done["after"]["host"] == POOLED

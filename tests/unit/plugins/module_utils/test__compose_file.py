@@ -218,14 +218,13 @@ LABELS = {
     "com.docker.compose.service": "odoo",
     "com.docker.compose.project.working_dir": "/srv/erp",
     "com.docker.compose.project.config_files": "/srv/erp/a.yaml,/srv/erp/b.yaml",
-    "com.docker.compose.config-hash": "abc",
 }
 
 
 def test_a_container_tells_its_project() -> None:
     service = _compose.service_of({"Config": {"Labels": LABELS}})
     files = ("/srv/erp/a.yaml", "/srv/erp/b.yaml")
-    assert service == _compose.Service("erp", "odoo", "/srv/erp", files, ("/srv/erp/.env",), "abc")
+    assert service == _compose.Service("erp", "odoo", "/srv/erp", files, ("/srv/erp/.env",))
     assert _compose.service_of({"Config": {"Labels": None}}) is None
     assert "is not on this host" in str(_compose.hindrance(service))
     assert _compose.hindrance(None) == "Compose did not make this container"
