@@ -119,9 +119,8 @@ def test_a_killed_rollback(lab: Lab, runner: Runner, before: dict[str, t.Any]) -
 
 def direct(lab: Lab) -> list[str]:
     """Addresses other than the pooler's from which Odoo is connected."""
-    poolers = [
-        lab.address(container.name) for container in lab.client.containers.list(filters={"label": "pooled.odoo"})
-    ]
+    running = [str(container.name) for container in lab.client.containers.list(filters={"label": "pooled.odoo"})]
+    poolers = [lab.address(name) for name in running]
     return [address for address in lab.client_addresses() if address not in poolers]
 
 
