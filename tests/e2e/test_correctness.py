@@ -113,7 +113,12 @@ def nobody_notices(traffic: Traffic) -> t.Iterator[None]:
     looked for by the last test of this file."""
     window = (time.time(), float("inf"))
     WINDOWS.append(window)
-    yield
+    try:
+        yield
+    except BaseException:
+        # What comes after a failure may well be meant to be noticed.
+        WINDOWS.pop()
+        raise
     WINDOWS[-1] = (window[0], time.time())
     time.sleep(2)
     records = between(traffic.records(), *WINDOWS[-1])
