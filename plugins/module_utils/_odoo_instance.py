@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _container, _odoo_address
+from ansible_collections.pooled.odoo.plugins.module_utils import _container, _odoo_address, _queue_job
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._odoo_versions import facts, listeners, major_of
 
@@ -121,6 +121,13 @@ def leads_to(instance: Instance, poolers: t.Mapping[str, str], former: t.Collect
     return sorted({poolers[address] for address in addresses})
 
 
+def _runner(runner: dict[str, t.Any] | None, address: _odoo_address.Address) -> dict[str, t.Any] | None:
+    """The job runner, with whether it uses the very address that Odoo itself uses."""
+    if runner is None:
+        return None
+    return {**runner, "shares_address": _queue_job.is_lost(runner, _queue_job.Address(address.host, address.port))}
+
+
 def describe(instance: Instance) -> dict[str, t.Any]:
     """The instance as plain data for a module's result. No secret is in it."""
     found, address = instance.found, instance.address
@@ -151,7 +158,7 @@ def describe(instance: Instance) -> dict[str, t.Any]:
             "resolved": found["resolved"].get(address.host, []),
         },
         "connections": found["connections"],
-        "job_runner": found["job_runner"],
+        "job_runner": _runner(found["job_runner"], address),
         "started_at": instance.inspection["State"]["StartedAt"],
         "survives_pooler_restart": survives_pooler_restart(instance),
         "methods": [method._asdict() for method in _odoo_address.methods(instance.circumstances)],

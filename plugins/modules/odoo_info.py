@@ -104,8 +104,9 @@ instances:
     job_runner:
       description:
         - The job runner of OCA queue_job that the instance starts, null for none. C(host), C(port) and C(user) are what it has
-          for itself as the database's, null where it takes Odoo's; C(source) is V(environment) or V(file); C(reads_conf) is false
-          where OCA server_environment keeps it from reading odoo.conf.
+          for itself as the database's, null where it takes Odoo's; C(source) is V(environment) or V(file);
+          C(shares_address) tells whether that comes to Odoo's own address; C(reads_conf) is false where OCA
+          server_environment keeps it from reading odoo.conf.
       type: dict
       returned: success
     queue_job:
