@@ -203,15 +203,17 @@ def test_a_triggered_cron_starts_at_its_notification(pooled: Lab, admin: Client,
     note = "env['ir.config_parameter'].sudo().set_param('lab.cron', str(time.time()))"
     cron = make_crons(admin, 1, note, datetime.utcnow() + timedelta(days=1))[0]
     with nobody_notices(traffic):
-        for _attempt in range(5):
+        for attempt in range(6):
             began = time.time()
             with ThreadPoolExecutor(1) as pool, contextlib.closing(pooled.connect()) as listener:
                 listener.cursor().execute("LISTEN cron_trigger")
                 notified = pool.submit(notification, listener, "tenant01")
                 admin.run(f"env['ir.cron'].browse({cron})._trigger()")
                 started = wait_until("the cron has run", 10, cron_ran_after, pooled, began)
-                print(f"cron started {started - notified.result():.2f} s after its notification")
-                assert started - notified.result() < 2
+                late = started - notified.result()
+                print(f"cron started {late:.2f} s after its notification")
+                # At the first time every cron worker of every instance loads the tenant, on whatever processors there are.
+                assert late < (2 if attempt else 10)
     admin.model("ir.cron", "unlink", [cron])
 
 
