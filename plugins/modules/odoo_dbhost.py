@@ -255,7 +255,7 @@ class Target:
 
     @property
     def pooler_ends(self) -> list[_moves.End]:
-        return [(address, port) for address, port in self.kept["pooler_ends"]]
+        return [(end[0], end[1]) for end in self.kept["pooler_ends"]]
 
     def save(self) -> str:
         return _cutover.save(self.params["state_dir"], self.kept)
