@@ -90,7 +90,8 @@ def test_there_and_back(lab: Lab, pooler: str, state_dir: str, name: str, asked:
     predicted = run_module("odoo_dbhost", True, **there)
     assert (predicted["changed"], predicted["method"]) == (True, used)
     assert lab.state() == before
-    assert ends(name) == {DATABASE_ADDRESS}
+    # While the name was the pooler's for another instance, this one may have opened connections there too.
+    assert DATABASE_ADDRESS in ends(name)
 
     done = run_module("odoo_dbhost", **there)
     assert (done["changed"], done["method"]) == (True, used)

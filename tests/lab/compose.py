@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import typing as t
 
 from tests.lab.lab import (
@@ -98,7 +99,9 @@ class ComposeProject:
         write_private(self.directory / ".env", 'TAG="19"\nDB_HOST="db"\n')
         socket = "/var/run/docker.sock"
         folder = str(self.directory)
-        volumes = {socket: {"bind": socket, "mode": "rw"}, folder: {"bind": folder, "mode": "rw"}}
+        # What an edit would mean is asked with copies in the folder for temporary files.
+        temporary = tempfile.gettempdir()
+        volumes = {path: {"bind": path, "mode": "rw"} for path in (socket, folder, temporary)}
         self.lab.run(COMPOSE_IMAGE, TOOL, volumes=volumes)
         self.run("up", "--detach")
         for service, port in SERVICES.items():
