@@ -43,7 +43,7 @@ class Observation(t.NamedTuple):
 
 
 class Observer:
-    """Collects observations; with POOLED_ODOO_FAULT_TABLE they are written there, for docs/faults.md."""
+    """Collects observations; with POOLED_ODOO_FAULT_TABLE they are written there."""
 
     def __init__(self, lab: Lab, traffic: Traffic) -> None:
         self.lab, self.traffic = lab, traffic

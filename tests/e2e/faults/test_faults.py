@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """One fault after the other, directly first and then behind the pooler, in one run and with the same users. Each test states
-its bound; docs/faults.md has the table."""
+its bound."""
 
 from __future__ import annotations
 
