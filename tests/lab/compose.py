@@ -126,5 +126,7 @@ class ComposeProject:
             labels = dict(attributes["Config"]["Labels"])
             labels.pop("com.docker.compose.replace", None)
             config = {key: value for key, value in attributes["Config"].items() if key not in ("Hostname", "Labels")}
+            # Compose hands a mapping on in no order.
+            config["Env"] = sorted(config["Env"])
             found[service] = {"config": config, "labels": labels, "host_config": attributes["HostConfig"]}
         return found
