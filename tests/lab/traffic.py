@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import requests
 import websocket
 from locust import FastHttpUser, User, between, constant, events, task
+from locust.contrib.fasthttp import ResponseContextManager
 
 from tests.lab.client import Browser, Client, OdooError
 
@@ -49,6 +50,10 @@ def record(
     began = start_time if start_time is not None else time.time() - response_time / 1000
     line = {"t": began, "ms": round(response_time, 1), "name": name, **context, "error": exception and str(exception)}
     _RECORD.write(json.dumps(line) + "\n")
+
+
+# The code of Odoo's JSON-RPC error for a session that is no more.
+SESSION_EXPIRED = 100
 
 
 class OpenTab(User):
@@ -143,13 +148,25 @@ class Employee(FastHttpUser):
                 body = response.json() if response.status_code == 200 else {}
             except ValueError:
                 body = {}
-            if response.status_code != 200:
+            if self.logged_out(response, body):
+                response.failure("logged out")
+            elif response.status_code != 200:
                 response.failure(f"HTTP {response.status_code} {response.error or ''}".strip())
             elif "error" in body:
                 response.failure(str(body["error"].get("data", {}).get("message") or body["error"])[:500])
             elif "result" not in body and "id" not in body:
                 response.failure("no JSON-RPC answer")
             return body.get("result")
+
+    def logged_out(self, response: ResponseContextManager, body: dict[str, t.Any]) -> bool:
+        """Whether Odoo has ended this session, as it does when a request finds no database. Its user logs in again."""
+        gone = self.tenant in self.sessions and (
+            # Pages lead to the log-in, other addresses are not found without a database.
+            response.status_code in (303, 404) or body.get("error", {}).get("code") == SESSION_EXPIRED
+        )
+        if gone:
+            del self.sessions[self.tenant]
+        return gone
 
     def call_kw(self, model: str, method: str, args: list[t.Any], kwargs: dict[str, t.Any]) -> t.Any:
         params = {"model": model, "method": method, "args": args, "kwargs": kwargs}
@@ -165,7 +182,17 @@ class Employee(FastHttpUser):
     @task(3)
     def open_page(self) -> None:
         if self.session():
-            self.client.get(self.target["url"] + "/odoo", name="page", headers=self.headers, context=self.context())
+            url = self.target["url"] + "/odoo"
+            with self.client.get(
+                url,
+                name="page",
+                headers=self.headers,
+                allow_redirects=False,
+                catch_response=True,
+                context=self.context(),
+            ) as response:
+                if self.logged_out(response, {}):
+                    response.failure("logged out")
 
     @task(5)
     def search_partners(self) -> None:
