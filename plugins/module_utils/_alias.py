@@ -247,8 +247,9 @@ def take(client: t.Any, state_dir: str, name: Name, poolers: t.Sequence[t.Any], 
         path = path_of(state_dir, name.network, name.name)
         known = _files.read(path) is not None
         record = _load(path) if known else _begin(name, former)
-        # One may have been added since.
-        record["poolers"] = sorted({*record["poolers"], *(pooler.name for pooler in poolers)})
+        for pooler in poolers:
+            # One may have been added since; how the others were connected is known from before the first step.
+            record["poolers"].setdefault(pooler.name, _connected(pooler, name.network, name.name))
         _save(state_dir, record)
         try:
             _give(client, record)
@@ -271,31 +272,69 @@ def give_back(client: t.Any, state_dir: str, network: str, name: str) -> bool:
         return True
 
 
+def mend(client: t.Any, state_dir: str) -> list[str]:
+    """Brings back to their networks the containers that a run left off them when it died between leaving and joining; their
+    names. Which name means what is for :func:`take` or :func:`give_back` to finish."""
+    if not load_all(state_dir):
+        return []
+    with locked(state_dir):
+        return [name for record in load_all(state_dir) for name in _mend(client, record)]
+
+
+def astray(client: t.Any, state_dir: str) -> list[str]:
+    """What :func:`mend` would bring back."""
+    return [container.name for record in load_all(state_dir) for container, _kept in _astray(client, record)]
+
+
+def _astray(client: t.Any, record: Record) -> list[tuple[t.Any, Record]]:
+    kept = {**record["poolers"], **({record["holder"]: record["holding"]} if record["holder"] else {})}
+    present = [(container, kept[container.name]) for container in _present(client, kept)]
+    return [pair for pair in present if record["network"] not in _networks_of(pair[0].attrs)]
+
+
+def _mend(client: t.Any, record: Record) -> list[str]:
+    astray = _astray(client, record)
+    for container, kept in astray:
+        # Whoever else has the name has kept it.
+        aliases = [alias for alias in kept["endpoint"].get("Aliases", []) if alias != record["name"]]
+        if container.name == record["holder"]:
+            aliases.append(record["name"] + DIRECT_SUFFIX)
+        _rejoin(client, container, record["network"], {**kept["endpoint"], "Aliases": aliases}, kept["address"])
+    return [container.name for container, _kept in astray]
+
+
 def _begin(name: Name, former: t.Sequence[str]) -> Record:
     return {
         "schema": SCHEMA,
         "network": name.network,
         "name": name.name,
-        "poolers": [],
+        "poolers": {},
         "former": list(former),
         "holder": name.holder and name.holder.name,
-        "holder_endpoint": name.holder and _endpoint(name.holder, name.network),
-        "holder_address": name.holder and _address(name.holder, name.network),
+        "holding": name.holder and _connected(name.holder, name.network),
     }
+
+
+def _connected(container: t.Any, network: str, without: str | None = None) -> Record:
+    """How the container is connected to *network*, but for the name *without*."""
+    endpoint = _endpoint(container, network)
+    aliases = [alias for alias in endpoint.get("Aliases", []) if alias != without]
+    return {"endpoint": {**endpoint, "Aliases": aliases}, "address": _address(container, network)}
 
 
 def _give(client: t.Any, record: Record) -> None:
     network, name = record["network"], record["name"]
+    _mend(client, record)
     for pooler in _present(client, record["poolers"]):
         aliases = _aliases(pooler, network)
         if name not in aliases:
             rename(client, pooler, network, [*aliases, name])
     holder = _docker.find_or_none(client, record["holder"])
-    if holder is not None and (network not in _networks_of(holder.attrs) or name in _aliases(holder, network)):
-        others = [alias for alias in record["holder_endpoint"].get("Aliases", []) if alias != name]
-        direct = [*others, name + DIRECT_SUFFIX]
-        endpoint = {**record["holder_endpoint"], "Aliases": direct}
-        _rejoin(client, holder, network, endpoint, record["holder_address"])
+    if holder is not None and name in _aliases(holder, network):
+        kept = record["holding"]
+        others = [alias for alias in kept["endpoint"]["Aliases"] if alias != name]
+        direct = {**kept["endpoint"], "Aliases": [*others, name + DIRECT_SUFFIX]}
+        _rejoin(client, holder, network, direct, kept["address"])
 
 
 def _return(client: t.Any, record: Record) -> None:
@@ -306,10 +345,13 @@ def _return(client: t.Any, record: Record) -> None:
             f"the container {record['holder']}, which had the name {name}, is gone, so the name stays with the pooler; start it"
             " again and repeat, or give the name to PostgreSQL's new container and repeat"
         )
-    if holder is not None and (network not in _networks_of(holder.attrs) or name not in _aliases(holder, network)):
-        _rejoin(client, holder, network, record["holder_endpoint"], record["holder_address"])
+    _mend(client, record)
+    if holder is not None:
+        holder.reload()
+        if name not in _aliases(holder, network):
+            _rejoin(client, holder, network, record["holding"]["endpoint"], record["holding"]["address"])
     for pooler in _present(client, record["poolers"]):
-        if network in _networks_of(pooler.attrs) and name in _aliases(pooler, network):
+        if name in _aliases(pooler, network):
             rename(client, pooler, network, [alias for alias in _aliases(pooler, network) if alias != name])
 
 

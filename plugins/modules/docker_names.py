@@ -25,15 +25,14 @@ attributes:
 options:
   container:
     description:
-      - Name of the container.
+      - Name of the container. Required but for O(state=rejoined).
     type: str
-    required: true
   names:
     description:
       - The names. The container's own name is not among them; Docker always resolves it.
+      - Required but for O(state=rejoined).
     type: list
     elements: str
-    required: true
   networks:
     description:
       - Networks on which it gets the names, or loses them. By default all that it is connected to.
@@ -42,9 +41,16 @@ options:
   state:
     description:
       - Whether it shall have these names.
+      - With V(rejoined), every container that a run of M(pooled.odoo.odoo_dbhost) has left off its network, because it was
+        killed between leaving and joining, joins it again. Names are not changed by that.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, rejoined]
     default: present
+  state_dir:
+    description:
+      - Where M(pooled.odoo.odoo_dbhost) keeps its records, for O(state=rejoined).
+    type: path
+    default: /var/lib/pooled-odoo/cutover
 author:
   - The pooled.odoo developers (@pooled-odoo)
 seealso:
@@ -57,15 +63,27 @@ EXAMPLES = r"""
     container: pooled-odoo-pgbouncer-2
     names: [pooled-odoo]
     state: absent
+
+- name: Mend what a killed run may have left
+  pooled.odoo.docker_names:
+    state: rejoined
 """
 
 RETURN = r"""
 names:
   description: The names of the container by network, afterwards.
-  returned: success
+  returned: success, unless O(state=rejoined)
   type: dict
   sample: {erp: [pooled-odoo]}
+rejoined:
+  description: Names of the containers that joined their networks again.
+  returned: success, with O(state=rejoined)
+  type: list
+  elements: str
+  sample: []
 """
+
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -83,29 +101,43 @@ def text(names: dict[str, list[str]]) -> str:
     return "".join(f"{network}: {', '.join(names[network])}\n" for network in sorted(names))
 
 
+def rename(client: Any, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    container = _docker.find(client, params["container"])
+    before = _alias.names_of(container, params["networks"])
+    after = {network: wanted(names, params["names"], params["state"]) for network, names in before.items()}
+    for network in sorted(after):
+        if after[network] != before[network] and not check_mode:
+            _alias.rename(client, container, network, after[network])
+    return {"changed": before != after, "names": after, "diff": {"before": text(before), "after": text(after)}}
+
+
+def rejoin(client: Any, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    bring_back = _alias.astray if check_mode else _alias.mend
+    names = bring_back(client, params["state_dir"])
+    lines = "".join(f"{name}\n" for name in names)
+    return {"changed": bool(names), "rejoined": names, "diff": {"before": "", "after": lines}}
+
+
 def main() -> None:
+    needed = ["container", "names"]
     module = AnsibleModule(
         argument_spec={
             **_docker.argument_spec(),
-            "container": {"type": "str", "required": True},
-            "names": {"type": "list", "elements": "str", "required": True},
+            "container": {"type": "str"},
+            "names": {"type": "list", "elements": "str"},
             "networks": {"type": "list", "elements": "str"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "rejoined"], "default": "present"},
+            "state_dir": {"type": "path", "default": "/var/lib/pooled-odoo/cutover"},
         },
+        required_if=[("state", "present", needed), ("state", "absent", needed)],
         supports_check_mode=True,
     )
-    params = module.params
+    work = rejoin if module.params["state"] == "rejoined" else rename
     try:
-        client = _docker.connect(params)
-        container = _docker.find(client, params["container"])
-        before = _alias.names_of(container, params["networks"])
-        after = {network: wanted(names, params["names"], params["state"]) for network, names in before.items()}
-        for network in sorted(after):
-            if after[network] != before[network] and not module.check_mode:
-                _alias.rename(client, container, network, after[network])
+        result = work(_docker.connect(module.params), module.params, module.check_mode)
     except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=before != after, names=after, diff={"before": text(before), "after": text(after)})
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -241,6 +241,9 @@ class Target:
         self.lock = None if check_mode else _cutover.lock(params["state_dir"], self.name)
         self.record = _cutover.load(params["state_dir"], self.name)
         self.warnings: list[str] = []
+        if not check_mode:
+            for name in _alias.mend(self.client, params["state_dir"]):
+                self.warnings.append(f"an interrupted run had left {name} off its network; it is back")
 
     @property
     def kept(self) -> _cutover.Record:

@@ -215,7 +215,10 @@ def main() -> None:
         state_dir = module.params["state_dir"]
         instances = [look_at(client, c, poolers, state_dir, module.params["databases"]) for c in containers]
         interrupted = _cutover.interrupted(state_dir)
-        names = [{key: record[key] for key in ("network", "name", "poolers")} for record in _alias.load_all(state_dir)]
+        names = [
+            {"network": record["network"], "name": record["name"], "poolers": sorted(record["poolers"])}
+            for record in _alias.load_all(state_dir)
+        ]
     except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
     instances.sort(key=lambda instance: instance["name"])

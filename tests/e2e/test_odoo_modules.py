@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import BY_ENVIRONMENT, BY_FILE, POOLED, ends
-from tests.lab.lab import DATABASE, DATABASE_ADDRESS, Lab, wait_until
+from tests.lab.lab import DATABASE, DATABASE_ADDRESS, NETWORK, POOLER, Lab, wait_until
 from tests.modules import ModuleFailed, run_module
 
 
@@ -190,6 +190,25 @@ def test_a_killed_run_can_be_finished_or_taken_back(
     run_module("odoo_dbhost", name=name, state="reverted", state_dir=state_dir)
     assert lab.state() == before
     wait_until("it works at its former address", 60, works_directly, lab, name)
+
+
+@pytest.mark.parametrize("lost", [POOLER, DATABASE])
+def test_who_was_left_off_the_network_comes_back(lab: Lab, pooler: str, state_dir: str, lost: str) -> None:
+    """What a run leaves that is killed in the milliseconds between leaving and joining."""
+    before = lab.state()
+    there = {"name": BY_ENVIRONMENT, "host": POOLED, "method": "alias", "followers": EVERYBODY, "state_dir": state_dir}
+    mend = {"state": "rejoined", "state_dir": state_dir}
+    run_module("odoo_dbhost", **there)
+    network = lab.client.networks.get(NETWORK)
+    network.disconnect(lost, force=True)
+    assert run_module("docker_names", True, **mend)["rejoined"] == [lost]
+    if lost == DATABASE:
+        assert run_module("docker_names", **mend)["rejoined"] == [lost]
+    run_module("odoo_dbhost", name=BY_ENVIRONMENT, state="reverted", state_dir=state_dir)
+    assert lab.state() == before
+    assert lab.address(POOLER) == pooler
+    wait_until("it works at its former address", 60, works_directly, lab, BY_ENVIRONMENT)
+    assert run_module("docker_names", **mend)["changed"] is False
 
 
 def kill_in_the_middle(arguments: dict[str, t.Any], record: Path, delay: float) -> None:
