@@ -196,9 +196,9 @@ def test_a_killed_run_can_be_finished_or_taken_back(
 def test_who_was_left_off_the_network_comes_back(lab: Lab, pooler: str, state_dir: str, lost: str) -> None:
     """What a run leaves that is killed in the milliseconds between leaving and joining."""
     before = lab.state()
-    there = {"name": BY_ENVIRONMENT, "host": POOLED, "method": "alias", "followers": EVERYBODY, "state_dir": state_dir}
-    mend = {"state": "rejoined", "state_dir": state_dir}
-    run_module("odoo_dbhost", **there)
+    there: dict[str, t.Any] = {"name": BY_ENVIRONMENT, "host": POOLED, "method": "alias", "followers": EVERYBODY}
+    mend: dict[str, t.Any] = {"state": "rejoined", "state_dir": state_dir}
+    run_module("odoo_dbhost", **there, state_dir=state_dir)
     network = lab.client.networks.get(NETWORK)
     network.disconnect(lost, force=True)
     assert run_module("docker_names", True, **mend)["rejoined"] == [lost]
