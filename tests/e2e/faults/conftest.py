@@ -95,9 +95,9 @@ def pooled(lab: Lab, traffic: Traffic, tmp_path_factory: pytest.TempPathFactory)
     shutil.rmtree(lab.directory / "state")
 
 
-def run(lab: Lab, name: str, artifacts: Path, **settings: t.Any) -> Play:
+def run(lab: Lab, name: str, artifacts: Path, succeeds: bool = True, **settings: t.Any) -> Play:
     extra = json.dumps({**SETTINGS, **settings})
     done = Play(lab.playbook(name, "-e", extra, artifacts=artifacts, capture_output=True, text=True))
     print(done.output)
-    assert done.code == 0
+    assert (done.code == 0) is succeeds
     return done

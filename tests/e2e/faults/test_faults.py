@@ -8,6 +8,7 @@ its bound."""
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -15,8 +16,10 @@ import time
 import typing as t
 from pathlib import Path
 
+import docker.errors
 import psycopg2
 import pytest
+import requests
 
 from tests.e2e.faults.conftest import Observer, run
 from tests.lab.lab import DATABASE, DATABASE_ADDRESS, POOLER, Lab, wait_until
@@ -63,7 +66,44 @@ def no_slots_left(lab: Lab) -> None:
     lab.query("DROP ROLE glutton")
 
 
-FAULTS: list[t.Callable[[Lab], None]] = [postgres_restarted, postgres_killed, network_cut, no_slots_left]
+def docker_restarted(lab: Lab) -> None:
+    """The engine and with it every container, which it starts again."""
+    pid = int(Path("/var/run/docker.pid").read_text())
+    if Path("/run/systemd/system").is_dir():
+        subprocess.run(["systemctl", "restart", "docker"], check=True)
+    else:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+        os.kill(pid, signal.SIGTERM)
+        wait_until("Docker has ended", 90, gone, pid)
+        log = (Path(os.environ["POOLED_ODOO_HOME"]) / "logs" / "dockerd.log").open("ab")
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    wait_until("Docker answers", 60, answers, lab)
+    kept = Path(os.environ["POOLED_ODOO_HOME"]) / "dockerd.pid"
+    if kept.exists():
+        # bin/test stops the engine that it has started; now it is another process.
+        kept.write_text(Path("/var/run/docker.pid").read_text())
+    wait_until("PostgreSQL accepts connections", 60, lab.query, "SELECT 1")
+
+
+def gone(pid: int) -> None:
+    if Path(f"/proc/{pid}").exists():
+        raise ConnectionError("not yet")
+
+
+def answers(lab: Lab) -> None:
+    try:
+        lab.client.ping()
+    except (docker.errors.APIError, requests.RequestException) as error:
+        raise ConnectionError("not yet") from error
+
+
+FAULTS: list[t.Callable[[Lab], None]] = [
+    postgres_restarted,
+    postgres_killed,
+    network_cut,
+    no_slots_left,
+    docker_restarted,
+]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
@@ -142,3 +182,96 @@ def test_a_wrong_configuration_by_hand(pooled: Lab, observer: Observer, tmp_path
         run(pooled, "deploy", tmp_path)
     assert path.read_text() == right
     assert observer.last().failed == 0
+
+
+@pytest.fixture
+def small_disk(pooled: Lab, tmp_path: Path) -> t.Iterator[Path]:
+    """The pooler's configuration on a disk of its own; the folder."""
+    folder = pooled.directory / "pooler"
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "--archive", folder, copy], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "tmpfs", folder], check=True)
+    try:
+        subprocess.run(["cp", "--archive", f"{copy}/.", folder], check=True)
+        # A container sees what is mounted when it starts.
+        pooled.client.containers.get(POOLER).restart()
+        time.sleep(5)
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+        pooled.client.containers.get(POOLER).restart()
+        time.sleep(5)
+
+
+def test_the_disk_is_full_while_the_pooler_is_configured(
+    pooled: Lab, observer: Observer, small_disk: Path, tmp_path: Path
+) -> None:
+    settings: dict[str, t.Any] = {"pooled_odoo_pooler_settings": {"query_wait_timeout": 40}}
+    before = contents(small_disk)
+    filler = small_disk / "filler"
+    with observer.watch("disk_full", "pooled"):
+        fill(filler)
+        refused = run(pooled, "retune", tmp_path, succeeds=False, **settings)
+        assert "No space left on device; nothing was replaced" in refused.output
+        filler.unlink()
+        assert contents(small_disk) == before
+        run(pooled, "retune", tmp_path, **settings)
+    assert contents(small_disk) != before
+    assert observer.last().failed == 0
+
+
+def fill(path: Path) -> None:
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as handle:
+        while True:
+            handle.write(b"0" * 512)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+CLOCK_IMAGE = "pooled-lab-pgbouncer-clock:1"
+# A library between PgBouncer and the clock; like a real jump it leaves the monotonic clock alone.
+CLOCK_DOCKERFILE = """
+FROM {image}
+USER 0
+RUN apt-get update && apt-get install --yes --no-install-recommends libfaketime && rm -rf /var/lib/apt/lists/*
+ENV LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 FAKETIME_TIMESTAMP_FILE=/etc/pgbouncer/clock
+ENV FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+USER {user}
+"""
+
+
+def test_the_clock_jumps(pooled: Lab, observer: Observer, tmp_path: Path) -> None:
+    """An hour ahead, and back again: PgBouncer's own clock, which all its time limits go by."""
+    config = pooled.client.containers.get(POOLER).attrs["Config"]
+    build = CLOCK_DOCKERFILE.format(image=config["Image"], user=config["User"] or "0")
+    pooled.client.images.build(fileobj=io.BytesIO(build.encode()), tag=CLOCK_IMAGE, rm=True)
+    folder = pooled.directory / "pooler" / "pgbouncer"
+    set_clock(folder, "+0")
+    try:
+        run(pooled, "upgrade", tmp_path, pooled_odoo_pooler_image=CLOCK_IMAGE)
+        apart = time.time() - pooler_clock(pooled)
+        for road, offset in (("clock_ahead", "+3600"), ("clock_back", "+0")):
+            with observer.watch(road, "pooled"):
+                set_clock(folder, offset)
+                time.sleep(5)
+            assert abs(pooler_clock(pooled) - time.time() + apart - float(offset)) < 5
+            assert observer.last().failed == 0
+    finally:
+        run(pooled, "upgrade", tmp_path)
+        (folder / "clock").unlink()
+
+
+def set_clock(folder: Path, offset: str) -> None:
+    """In one step: an empty file would be a moment without an offset."""
+    path = folder / "clock.new"
+    path.write_text(f"{offset}\n")
+    owner = folder.stat()
+    os.chown(path, owner.st_uid, owner.st_gid)
+    path.replace(folder / "clock")
+
+
+def pooler_clock(lab: Lab) -> float:
+    """The time of the container, as a process sees it that is started like PgBouncer."""
+    return float(lab.execute(POOLER, "date", "+%s.%N"))
