@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import multiprocessing
 import socket
 import struct
 import subprocess
@@ -71,13 +72,19 @@ def test_deploy_with_a_second_pooler(lab: Lab, play: Run, before: dict[str, t.An
 
 
 class Balancer:
-    """What stands between clients and two poolers where no name does it: every connection goes to the next one."""
+    """What stands between clients and two poolers where no name does it: every connection goes to the next one. A process of
+    its own, because psycopg2 lets no other thread run while it waits for a cancel request's end."""
 
     def __init__(self, addresses: list[str]) -> None:
         self.addresses = itertools.cycle(addresses)
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = self.server.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.process = multiprocessing.get_context("fork").Process(target=self.serve, daemon=True)
+        self.process.start()
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.server.close()
 
     def serve(self) -> None:
         with contextlib.suppress(OSError):
@@ -98,7 +105,7 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
 def test_a_cancel_request_reaches_the_right_pooler(lab: Lab, traffic: Traffic) -> None:
     """It arrives at the other one, which hands it on."""
     balancer = Balancer([lab.address(POOLER), lab.address(SECOND)])
-    with contextlib.closing(balancer.server):
+    with contextlib.closing(balancer):
         connection = psycopg2.connect(
             host="127.0.0.1", port=balancer.port, user="odoo", password=ODOO_PASSWORD, dbname="tenant01"
         )
