@@ -95,11 +95,13 @@ def make_naive(lab: Lab) -> None:
     """What guides give: transaction mode for everything and a pool of 20; all else as PgBouncer has it by default."""
     path = lab.directory / "pooler" / "pgbouncer" / "pgbouncer.ini"
     needed = ("listen_", "unix_socket_dir", "auth_", "admin_users", "server_tls_sslmode", "ignore_startup")
-    kept = [line for line in path.read_text().splitlines() if line.startswith(needed) and "auth_dbname" not in line]
+    kept = [line for line in path.read_text().splitlines() if line.startswith(needed)]
     naive = ["pool_mode = transaction", "default_pool_size = 20", "max_client_conn = 1000"]
     path.write_text("\n".join(["[databases]", f"* = host={DATABASE_ADDRESS}", "[pgbouncer]", *kept, *naive]) + "\n")
     lab.client.containers.get(POOLER).restart()
-    time.sleep(10)
+    for odoo in lab.instances:
+        wait_until(f"{odoo.name} answers", 120, fetch, f"{odoo.url}/web/health?db_server_status=1")
+    Client(lab.instances[0].url, "tenant01")
 
 
 @pytest.fixture
