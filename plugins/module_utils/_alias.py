@@ -144,6 +144,24 @@ def check_upstream(pooler: t.Any, name: str) -> None:
             )
 
 
+def passing(name: Name) -> str | None:
+    """Why the name will not stay with the pooler for ever, and what makes it stay; None where nothing takes it away."""
+    if name.holder is None or "com.docker.compose.service" not in (name.holder.labels or {}):
+        return None
+    service, project = (name.holder.labels.get(f"com.docker.compose.{key}") for key in ("service", "project"))
+    files = name.holder.labels.get("com.docker.compose.project.config_files", "its file")
+    direct = name.name + DIRECT_SUFFIX
+    lines = (
+        f"rename the service there (services: {direct}: instead of {service}:, and where others name it)"
+        if service == name.name
+        else f"write {direct} instead of {name.name} among its aliases there (networks: {name.network}: aliases:)"
+    )
+    return (
+        f"Compose made {name.holder.name} (project {project}, {files}) and gives it the name {name.name} back whenever it makes"
+        f" it anew; then run this again. So that it lasts, at the next occasion {lines}"
+    )
+
+
 def strangers(client: t.Any, name: Name, port: int, together: t.Collection[str]) -> list[str] | None:
     """Containers on the network, beside those in *together*, that are connected to PostgreSQL now; they would be sent to the
     pooler too. None where this host cannot tell (Docker runs elsewhere)."""

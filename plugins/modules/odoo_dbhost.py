@@ -711,6 +711,9 @@ class Renaming:
         if isinstance(job.name, str):
             raise PooledError(job.name, "method")
         self.target, self.job, self.name = target, job, job.name
+        passing = _alias.passing(job.name)
+        if passing:
+            target.warnings.append(passing)
 
     def carry_out(self, goal: _moves.Goal) -> int:
         target, name = self.target, self.name

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import stat
 import typing as t
@@ -16,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _alias,
     _console,
     _cutover,
     _files,
@@ -237,3 +239,23 @@ def test_unapplied() -> None:
     wanted = {"max_client_conn": "200", "server_idle_timeout": "60", "listen_port": "5432"}
     # so_reuseport was taken out of the file; only a restart brings its default back.
     assert _console.unapplied(wanted, config) == ["max_client_conn", "so_reuseport"]
+
+
+COMPOSE = "com.docker.compose."
+PASSING: list[tuple[str, dict[str, str] | None, str | None]] = [
+    ("db", None, None),
+    ("db", {}, None),
+    ("db", {"service": "db"}, r"services: db-direct: instead of db:"),
+    ("sql", {"service": "db"}, r"write sql-direct instead of sql among its aliases there \(networks: erp: aliases:\)"),
+]
+
+
+@pytest.mark.parametrize(("name", "labels", "says"), PASSING)
+def test_a_name_that_compose_will_give_back_is_told(name: str, labels: dict[str, str] | None, says: str | None) -> None:
+    full = {f"{COMPOSE}{key}": value for key, value in (labels or {}).items()}
+    holder = None if labels is None else SimpleNamespace(name="erp-db-1", labels=full)
+    told = _alias.passing(_alias.Name("erp", name, holder))
+    if says is None:
+        assert told is None
+    else:
+        assert re.search(says, told or "")
