@@ -4,8 +4,8 @@
 
 """Odoo stays correct behind the pooler: what is known to break behind one, each tried while users work.
 
-With ``POOLED_ODOO_NAIVE=1`` the pooler gets the configuration that most guides give (one pool mode for all, a fixed size,
-no reset between clients) instead of the planned one, to see that these tests can fail; docs/correctness.md tells what did.
+With ``POOLED_ODOO_NAIVE=1`` or ``listed`` the pooler gets a configuration as guides give it instead of the planned one, to
+see that these tests can fail; docs/correctness.md tells what did.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ Run = t.Callable[..., Play]
 # When users were not to notice anything: begin and end of each time.
 WINDOWS: list[tuple[float, float]] = []
 SESSION_DOOR = f"{POOLER}-session"
-NAIVE = bool(os.environ.get("POOLED_ODOO_NAIVE"))
+NAIVE = os.environ.get("POOLED_ODOO_NAIVE")
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +92,18 @@ def pooled(lab: Lab, jobs: Odoo, tmp_path_factory: pytest.TempPathFactory) -> t.
 
 
 def make_naive(lab: Lab) -> None:
-    """What guides give: transaction mode for everything and a pool of 20; all else as PgBouncer has it by default."""
+    """What guides give. ``1``: transaction mode for everything and a pool of 20. ``listed``: an entry for each tenant with
+    Odoo's role and password, a pool of five, and ``postgres`` in session mode. All else as PgBouncer has it by default."""
     path = lab.directory / "pooler" / "pgbouncer" / "pgbouncer.ini"
     needed = ("listen_", "unix_socket_dir", "auth_", "admin_users", "server_tls_sslmode", "ignore_startup")
     kept = [line for line in path.read_text().splitlines() if line.startswith(needed)]
-    naive = ["pool_mode = transaction", "default_pool_size = 20", "max_client_conn = 1000"]
-    path.write_text("\n".join(["[databases]", f"* = host={DATABASE_ADDRESS}", "[pgbouncer]", *kept, *naive]) + "\n")
+    entries, size = [f"* = host={DATABASE_ADDRESS}"], 20
+    if NAIVE == "listed":
+        role, size = f"user=odoo password='{ODOO_PASSWORD_SQL}'", 5
+        entries = [f"{tenant} = host={DATABASE_ADDRESS} {role}" for tenant in [*lab.tenants, JOBS_TENANT]]
+        entries.append(f"postgres = host={DATABASE_ADDRESS} pool_mode=session pool_size=20")
+    naive = ["pool_mode = transaction", f"default_pool_size = {size}", "max_client_conn = 1000"]
+    path.write_text("\n".join(["[databases]", *entries, "[pgbouncer]", *kept, *naive]) + "\n")
     lab.client.containers.get(POOLER).restart()
     for odoo in lab.instances:
         wait_until(f"{odoo.name} answers", 120, fetch, f"{odoo.url}/web/health?db_server_status=1")
