@@ -66,7 +66,7 @@ def find(client: t.Any, inspection: t.Mapping[str, t.Any], host: str) -> Name | 
         if host in _aliases(member, network.name) and not _is_pooler(member)
     ]
     for member in (member for _network, member in found):
-        if member.name == host or member.id.startswith(host):
+        if host in (member.name, member.id, member.id[: _container.SHORT_ID]):
             return f"{host} is the container's own name, which Docker always resolves to it; give it another (docker rename)"
     if len(holders) > 1:
         return f"{host} is the name of several containers ({', '.join(sorted(holder.name for _network, holder in holders))})"
@@ -105,14 +105,14 @@ def _try_fixed_address(client: t.Any, name: Name, address: str) -> str | None:
     return None
 
 
-def poolers(client: t.Any) -> dict[str, str]:
-    """All running poolers of this collection, ``{address: container's name}``."""
+def poolers(client: t.Any, name: str | None = None) -> dict[str, str]:
+    """All running poolers of this collection, or those that have *name* on a network: ``{address: container's name}``."""
     filters = {"label": f"{POOLER_LABEL}=pooler"}
     return {
         network["IPAddress"]: container.name
         for container in client.containers.list(filters=filters)
         for network in _networks_of(container.attrs).values()
-        if network["IPAddress"]
+        if network["IPAddress"] and (name is None or name in (network.get("Aliases") or []))
     }
 
 
@@ -162,40 +162,56 @@ def passing(name: Name) -> str | None:
     )
 
 
-def strangers(client: t.Any, name: Name, port: int, together: t.Collection[str]) -> list[str] | None:
-    """Containers on the network, beside those in *together*, that are connected to PostgreSQL now; they would be sent to the
-    pooler too. None where this host cannot tell (Docker runs elsewhere)."""
-    if name.holder is None:
-        return []
-    address = _address(name.holder, name.network)
+def strangers(
+    client: t.Any, name: Name, ends: t.Collection[tuple[str, int]], together: t.Collection[str]
+) -> list[str] | None:
+    """Containers on the network, beside those in *together*, that are connected to PostgreSQL, which is at *ends*, now; they
+    would be sent to the pooler too. None where this host cannot tell (Docker runs elsewhere)."""
     found = []
     for member in _members(client, _network(client, name.network)):
-        if member.id == name.holder.id or member.name in together or _is_pooler(member):
+        if member.name in together or _is_pooler(member) or (name.holder is not None and member.id == name.holder.id):
             continue
-        ends = _connections_of(member)
-        if ends is None:
+        connected = _connections_of(member)
+        if connected is None:
             return None
-        if (address, port) in ends:
+        if connected & set(ends):
             found.append(member.name)
     return sorted(found)
 
 
 def _connections_of(container: t.Any) -> set[tuple[str, int]] | None:
     """Far ends of the container's established TCP connections, read from the host's side."""
-    path = f"/proc/{container.attrs['State']['Pid']}/net/tcp"
-    try:
-        with open(path) as handle:
-            lines = handle.readlines()[1:]
-    except OSError:
-        return None
+    lines = []
+    # Java and others speak IPv4 through sockets of IPv6.
+    for table in ("tcp", "tcp6"):
+        try:
+            with open(f"/proc/{container.attrs['State']['Pid']}/net/{table}") as handle:
+                lines += handle.readlines()[1:]
+        except OSError:
+            if table == "tcp":
+                return None
+    return established(lines)
+
+
+def established(lines: t.Iterable[str]) -> set[tuple[str, int]]:
+    """The far ends in lines of the kernel's tables of TCP connections. Pure."""
     ends = set()
     for line in lines:
         _slot, _own, far, state = line.split()[:4]
         if state == "01":
             digits, port = far.split(":")
-            # The kernel's own byte order; all machines that Docker runs on with Odoo are little-endian.
-            ends.add((str(ipaddress.IPv4Address(bytes.fromhex(digits)[::-1])), int(port, 16)))
+            ends.add((_address_of(digits), int(port, 16)))
     return ends
+
+
+def _address_of(digits: str) -> str:
+    """An address as the kernel writes it: words of 32 bits in its own byte order, which is little-endian on all machines that
+    Docker runs on with Odoo."""
+    raw = b"".join(bytes.fromhex(digits[start : start + 8])[::-1] for start in range(0, len(digits), 8))
+    if len(raw) == 4:
+        return str(ipaddress.IPv4Address(raw))
+    address = ipaddress.IPv6Address(raw)
+    return str(address.ipv4_mapped or address)
 
 
 # --- the record -------------------------------------------------------------------------------------------------------
@@ -321,6 +337,12 @@ def _mend(client: t.Any, record: Record) -> list[str]:
     return [container.name for container, _kept in astray]
 
 
+def give_all_back(client: t.Any, state_dir: str) -> list[str]:
+    """:func:`give_back` for every name that a pooler still has, whoever it was taken for; the names."""
+    records = load_all(state_dir)
+    return [r["name"] for r in records if give_back(client, state_dir, r["network"], r["name"])]
+
+
 def _begin(name: Name, former: t.Sequence[str]) -> Record:
     return {
         "schema": SCHEMA,
@@ -368,7 +390,10 @@ def _return(client: t.Any, record: Record) -> None:
         holder.reload()
         if name not in _aliases(holder, network):
             _rejoin(client, holder, network, record["holding"]["endpoint"], record["holding"]["address"])
-    for pooler in _present(client, record["poolers"]):
+    # One that came later is not in the record.
+    others = [member for member in _members(client, client.networks.get(network)) if _is_pooler(member)]
+    poolers = {pooler.name: pooler for pooler in [*_present(client, record["poolers"]), *others]}
+    for pooler in poolers.values():
         if name in _aliases(pooler, network):
             rename(client, pooler, network, [alias for alias in _aliases(pooler, network) if alias != name])
 

@@ -168,12 +168,16 @@ def _anonymous_volumes(inspection: Inspection, host: t.Mapping[str, t.Any]) -> l
     ]
 
 
+# Docker gives every container this much of its id as a name.
+SHORT_ID = 12
+
+
 def endpoints(inspection: Inspection) -> dict[str, dict[str, t.Any]]:
     """Each network with what was asked for when the container joined it, without what Docker filled in itself."""
     endpoints = {}
     for name, network in inspection["NetworkSettings"]["Networks"].items():
         endpoint: dict[str, t.Any] = {
-            "Aliases": [alias for alias in network.get("Aliases") or [] if not inspection["Id"].startswith(alias)],
+            "Aliases": [alias for alias in network.get("Aliases") or [] if alias != inspection["Id"][:SHORT_ID]],
             "IPAMConfig": network.get("IPAMConfig"),
             "Links": network.get("Links"),
             "DriverOpts": network.get("DriverOpts"),

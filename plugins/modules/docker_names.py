@@ -25,12 +25,12 @@ attributes:
 options:
   container:
     description:
-      - Name of the container. Required but for O(state=rejoined).
+      - Name of the container. Required for V(present) and V(absent).
     type: str
   names:
     description:
       - The names. The container's own name is not among them; Docker always resolves it.
-      - Required but for O(state=rejoined).
+      - Required for V(present) and V(absent).
     type: list
     elements: str
   networks:
@@ -43,12 +43,13 @@ options:
       - Whether it shall have these names.
       - With V(rejoined), every container that a run of M(pooled.odoo.odoo_dbhost) has left off its network, because it was
         killed between leaving and joining, joins it again. Names are not changed by that.
+      - With V(returned), every name that M(pooled.odoo.odoo_dbhost) has given to a pooler means PostgreSQL again.
     type: str
-    choices: [present, absent, rejoined]
+    choices: [present, absent, rejoined, returned]
     default: present
   state_dir:
     description:
-      - Where M(pooled.odoo.odoo_dbhost) keeps its records, for O(state=rejoined).
+      - Where M(pooled.odoo.odoo_dbhost) keeps its records, for O(state=rejoined) and O(state=returned).
     type: path
     default: /var/lib/pooled-odoo/cutover
 author:
@@ -72,7 +73,7 @@ EXAMPLES = r"""
 RETURN = r"""
 names:
   description: The names of the container by network, afterwards.
-  returned: success, unless O(state=rejoined)
+  returned: success, with O(state=present) or O(state=absent)
   type: dict
   sample: {erp: [pooled-odoo]}
 rejoined:
@@ -81,6 +82,12 @@ rejoined:
   type: list
   elements: str
   sample: []
+returned:
+  description: Names that mean PostgreSQL again.
+  returned: success, with O(state=returned)
+  type: list
+  elements: str
+  sample: [db]
 """
 
 from typing import Any
@@ -118,6 +125,16 @@ def rejoin(client: Any, params: dict[str, Any], check_mode: bool) -> dict[str, A
     return {"changed": bool(names), "rejoined": names, "diff": {"before": "", "after": lines}}
 
 
+def give_back(client: Any, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    state_dir = params["state_dir"]
+    names = [r["name"] for r in _alias.load_all(state_dir)] if check_mode else _alias.give_all_back(client, state_dir)
+    lines = "".join(f"{name}\n" for name in names)
+    return {"changed": bool(names), "returned": names, "diff": {"before": lines, "after": ""}}
+
+
+WORK = {"present": rename, "absent": rename, "rejoined": rejoin, "returned": give_back}
+
+
 def main() -> None:
     needed = ["container", "names"]
     module = AnsibleModule(
@@ -126,15 +143,14 @@ def main() -> None:
             "container": {"type": "str"},
             "names": {"type": "list", "elements": "str"},
             "networks": {"type": "list", "elements": "str"},
-            "state": {"type": "str", "choices": ["present", "absent", "rejoined"], "default": "present"},
+            "state": {"type": "str", "choices": list(WORK), "default": "present"},
             "state_dir": {"type": "path", "default": "/var/lib/pooled-odoo/cutover"},
         },
         required_if=[("state", "present", needed), ("state", "absent", needed)],
         supports_check_mode=True,
     )
-    work = rejoin if module.params["state"] == "rejoined" else rename
     try:
-        result = work(_docker.connect(module.params), module.params, module.check_mode)
+        result = WORK[module.params["state"]](_docker.connect(module.params), module.params, module.check_mode)
     except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

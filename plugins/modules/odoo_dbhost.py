@@ -79,6 +79,12 @@ options:
     type: list
     elements: str
     default: [docker, compose]
+  upstream_host:
+    description:
+      - Where the pooler finds PostgreSQL. A pooler that has a name finds itself under it, so this name cannot be given to it
+        (O(method=alias)).
+    type: str
+    version_added: 0.2.0
   runner_host:
     description:
       - Database host for the job runner of OCA queue_job, if the instance starts one. A transaction pool cannot serve it, so
@@ -343,11 +349,19 @@ class Target:
         choice = choose_method(instance, moves, self.params["method"])
         if choice.method.name != "alias" or isinstance(name, str):
             return choice
-        hindrance = _alias.hindrance(self.client, name) or self.others_connected(instance, name)
+        hindrance = self.upstream(name) or _alias.hindrance(self.client, name) or self.others_connected(instance, name)
         return choose_method(_odoo_instance.with_name(instance, hindrance), moves, self.params["method"])
 
+    def upstream(self, name: _alias.Name) -> str | None:
+        if name.name != self.params["upstream_host"]:
+            return None
+        return (
+            f"the pooler itself reaches PostgreSQL by the name {name.name}; with PostgreSQL's address there (upstream_host,"
+            " pooled_odoo_postgres_host) this way would be open"
+        )
+
     def others_connected(self, instance: _odoo_instance.Instance, name: _alias.Name) -> str | None:
-        others = _alias.strangers(self.client, name, instance.address.port, [self.name, *self.params["followers"]])
+        others = _alias.strangers(self.client, name, self.former_ends(instance), [self.name, *self.params["followers"]])
         if others is None:
             self.warnings.append(
                 f"this host cannot tell who else on the network {name.network} uses the name {name.name}; everybody who does"
@@ -382,14 +396,17 @@ class Target:
         if self.interrupted:
             kept = self.kept.get("job_runner")
             return kept and _queue_job.Address(**kept)
-        wanted = _queue_job.Address(before["host"], before["port"])
+        # The name that Odoo had for PostgreSQL may mean the pooler by now, for another instance's sake.
+        networks = instance.inspection["NetworkSettings"]["Networks"]
+        given = _alias.former_addresses(self.params["state_dir"], networks, before["host"])
+        own = _queue_job.Address(given[0] if given else before["host"], before["port"])
+        wanted = own
         if self.params["runner_host"]:
             wanted = _queue_job.Address(self.params["runner_host"], self.params["runner_port"])
         pooler = _queue_job.Address(self.params["host"], self.params["port"])
         runner = instance.found["job_runner"]
         may_set = method == "recreate" or bool(runner and runner["reads_conf"])
         try:
-            own = _queue_job.Address(before["host"], before["port"])
             return _queue_job.address_to_set(runner, instance.found["db_user"], own, pooler, wanted, may_set)
         except PooledError as error:
             raise PooledError(f"{self.name} cannot be moved: {error}") from error
@@ -617,8 +634,11 @@ class Target:
 
     def way_back(self) -> _moves.Goal:
         """From the record alone, because there may be no instance left to ask."""
-        leave = tuple(self.pooler_ends)
         before = self.kept["before"]
+        # A pooler that came later counts too.
+        after = self.kept["after"]
+        later = [(address, after["port"]) for address in _alias.poolers(self.client, after["host"])]
+        leave = tuple(sorted({*self.pooler_ends, *later}))
         return _moves.Goal(
             before["host"], before["port"], leave, 0, self.kept["health_path"], self.kept["expect_connection"]
         )
@@ -951,6 +971,7 @@ def main() -> None:
             "method": {"type": "str", "choices": ["auto", *WORK], "default": "auto"},
             "compose_command": {"type": "list", "elements": "str", "default": ["docker", "compose"]},
             "followers": {"type": "list", "elements": "str", "default": []},
+            "upstream_host": {"type": "str"},
             "runner_host": {"type": "str"},
             "runner_port": {"type": "int", "default": 5432},
             "ignore_shadowed": {"type": "bool", "default": False},

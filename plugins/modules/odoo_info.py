@@ -188,6 +188,10 @@ def look_at(
     found = instance.found
     described = _odoo_instance.describe(instance)
     former = _alias.former_addresses(state_dir, described["networks"], instance.address.host)
+    runner = described["job_runner"]
+    if runner and runner["host"] and _alias.former_addresses(state_dir, described["networks"], runner["host"]):
+        # Its own name for PostgreSQL was given to the pooler.
+        runner["shares_address"] = True
     described["poolers"] = _odoo_instance.leads_to(instance, poolers, former)
     if with_databases:
         address = {"host": instance.address.host, "port": instance.address.port}
