@@ -18,9 +18,27 @@ from ansible.plugins.action import ActionBase
 POLL_SECONDS = 5
 
 
+def namespace() -> str | None:
+    """Where process ids count: each container has its own, under the host's name or another."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return None  # not Linux
+
+
+def started(pid: int) -> str | None:
+    """When the process was started, in the kernel's ticks; None where nobody tells."""
+    try:
+        with open(f"/proc/{pid}/stat") as handle:
+            # Its name, in parentheses, may have spaces; the 22nd field is the 20th behind it.
+            return handle.read().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
+
+
 def alive(owner: dict[str, t.Any]) -> bool:
     """Whether a lock's owner may still be at work: whoever cannot be looked for from here may."""
-    if owner.get("host") != platform.node():
+    if (owner.get("host"), owner.get("namespace")) != (platform.node(), namespace()):
         return True
     try:
         os.kill(int(owner["pid"]), 0)
@@ -28,7 +46,8 @@ def alive(owner: dict[str, t.Any]) -> bool:
         return False
     except (OSError, KeyError, ValueError, TypeError):
         return True
-    return True
+    # The number may be another's by now.
+    return owner.get("started") == started(int(owner["pid"]))
 
 
 def user() -> str:
@@ -50,7 +69,14 @@ class ActionModule(ActionBase):
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         # A task runs in a child of the process that is the run.
-        owner = {"host": platform.node(), "pid": os.getppid(), "user": user()}
+        pid = os.getppid()
+        owner = {
+            "host": platform.node(),
+            "namespace": namespace(),
+            "pid": pid,
+            "started": started(pid),
+            "user": user(),
+        }
         arguments = {**self._task.args, "owner": owner}
         deadline = time.monotonic() + float(arguments.get("wait") or 0)
         while True:
@@ -58,7 +84,7 @@ class ActionModule(ActionBase):
             if not answer.pop("kept_off", False):
                 return {**result, **answer}
             if not alive(answer["owner"]):
-                arguments["force"] = True
+                arguments["gone"] = answer["owner"]
                 continue
             if time.monotonic() > deadline:
                 return {

@@ -12,7 +12,6 @@ were made from.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -112,7 +111,11 @@ class Compose:
             for number, (path, text) in enumerate(sorted((edited or {}).items())):
                 # Compose tells by the ending what a file is.
                 substitutes[path] = os.path.join(folder, f"{number}-{os.path.basename(path)}")
-                _files.replace(substitutes[path], text.encode(), _files.Attributes(os.geteuid(), os.getegid(), 0o600))
+                _files.replace(
+                    substitutes[path],
+                    text.encode("utf-8", "surrogateescape"),
+                    _files.Attributes(os.geteuid(), os.getegid(), 0o600),
+                )
             model: dict[str, t.Any] = json.loads(
                 self._run("config", "--format", "json", substitutes=substitutes).stdout
             )
@@ -181,8 +184,18 @@ def check_effect(before: t.Any, after: t.Any, services: t.Collection[str], varia
             )
 
 
+def check_arrival(after: t.Any, service: str, variables: t.Mapping[str, str]) -> None:
+    """Raises PooledError unless *service* has *variables* in Compose's model. Pure."""
+    environment = after["services"][service].get("environment") or {}
+    for name, value in sorted(variables.items()):
+        if environment.get(name) != value:
+            raise PooledError(
+                f"{name} of the service {service} would still be {environment.get(name)!r}: another of the project's files, or"
+                f" the environment of the one who runs Compose, gives it its value. Write it there: {name}={value}",
+                "method",
+            )
+
+
 def _text(path: str) -> str | None:
-    with contextlib.suppress(PooledError):
-        content = _files.read(path)
-        return None if content is None else content.decode("utf-8", "surrogateescape")
-    return None
+    content = _files.read(path)
+    return None if content is None else content.decode("utf-8", "surrogateescape")

@@ -159,6 +159,11 @@ def _scalar_place(project: Project, path: str, node: t.Any, skip: int) -> Place:
     """The characters of a scalar, behind its first *skip*, without its anchor, tag and quotes."""
     properties = _PROPERTIES.match(_text_of(project, path), node.start_mark.index)
     start, end = properties.end() if properties else node.start_mark.index, node.end_mark.index
+    if node.style in ("|", ">"):
+        line = node.start_mark.line + 1
+        raise PooledError(
+            f"{path}, line {line}, has the value in lines of its own ({node.style}); write it in one line, then repeat"
+        )
     if node.style in ("'", '"'):
         start, end = start + 1, end - 1
     return Place(path, start + skip, end, node.value[skip:])

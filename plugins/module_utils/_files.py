@@ -66,10 +66,11 @@ def replace_all(contents: t.Mapping[str, bytes], attributes: Attributes) -> None
     with contextlib.ExitStack() as stack:
         for directory in sorted({_directory_of(path) for path in contents}):
             stack.enter_context(_only_writer(directory))
-        _replace_all(contents, attributes)
+        replace_all_locked(contents, attributes)
 
 
-def _replace_all(contents: t.Mapping[str, bytes], attributes: Attributes) -> None:
+def replace_all_locked(contents: t.Mapping[str, bytes], attributes: Attributes) -> None:
+    """:func:`replace_all` for who has locked the directories already."""
     staged: dict[str, str] = {}
     replaced = 0
     try:

@@ -183,6 +183,7 @@ token:
   type: str
 """
 
+import os
 import time
 import typing as t
 
@@ -617,7 +618,12 @@ class Target:
         compose = _compose.Compose(service, self.params["compose_command"])
         for entry in kept["files"]:
             content = _files.read(entry["path"])
-            if content is None or _cutover.is_ours(entry, content) or self.interrupted:
+            if content is None:
+                # Whose it was is not known any more, and a password may be in it.
+                private = _files.Attributes(os.geteuid(), os.getegid(), 0o600)
+                _files.replace(entry["path"], _cutover.file_before(entry), private)
+                self.warnings.append(f"{entry['path']} was gone; it is there again, for root alone")
+            elif _cutover.is_ours(entry, content) or self.interrupted:
                 _moves.write_conf(entry["path"], _cutover.file_before(entry), False)
             elif content != _cutover.file_before(entry):
                 self.warnings.append(
@@ -794,6 +800,7 @@ class ComposeEdit:
 
     def check(self, after: dict[str, t.Any]) -> None:
         _compose.check_effect(self.before, after, {self.service.service, *self.following()}, self.variables)
+        _compose.check_arrival(after, self.service.service, self.variables)
 
     def following(self) -> set[str]:
         """Services of the same project that may go along."""

@@ -140,6 +140,11 @@ instances:
       type: list
       elements: str
       returned: success
+    connected_poolers:
+      description: Names of this collection's poolers to which it has open connections.
+      type: list
+      elements: str
+      returned: success
     connections:
       description: Established TCP connections, counted by far end.
       type: list
@@ -193,6 +198,8 @@ def look_at(
         # Its own name for PostgreSQL was given to the pooler.
         runner["shares_address"] = True
     described["poolers"] = _odoo_instance.leads_to(instance, poolers, former)
+    ends = {end["address"] for end in found["connections"]}
+    described["connected_poolers"] = sorted({name for address, name in poolers.items() if address in ends})
     if with_databases:
         address = {"host": instance.address.host, "port": instance.address.port}
         request = {"do": "databases", "queue_job": found["job_runner"] is not None, **address}

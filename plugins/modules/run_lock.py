@@ -61,7 +61,12 @@ options:
     default: false
   owner:
     description:
-      - Who asks; set by the action part. C(host), C(pid) and C(user) of the run on its controller.
+      - Who asks; set by the action part. C(host), C(namespace) (of process ids), C(pid), C(started) and C(user) of the run on
+        its controller.
+    type: dict
+  gone:
+    description:
+      - An owner of whom the action part has found that it lives no more; only from that one the lock is taken.
     type: dict
 author:
   - The pooled.odoo developers (@pooled-odoo)
@@ -79,7 +84,8 @@ owner:
   description: Who holds the lock now; null for nobody.
   returned: always
   type: dict
-  sample: {host: controller, pid: 4711, user: ops, playbook: deploy, since: 1764000000.0}
+  sample:
+    {host: controller, namespace: 'pid:[4026531836]', pid: 4711, started: '81734', user: ops, playbook: deploy, since: 1764000000.0}
 """
 
 import fcntl
@@ -97,7 +103,8 @@ Owner = t.Dict[str, t.Any]
 
 
 def same(one: Owner, other: Owner) -> bool:
-    return all(one.get(key) == other.get(key) for key in ("host", "pid"))
+    """Whether both are the same process: execution environments share a host's name, and numbers come again."""
+    return all(one.get(key) == other.get(key) for key in ("host", "namespace", "pid", "started"))
 
 
 def keeps_off(found: Owner | None, asking: Owner, now: float, lease: float) -> bool:
@@ -130,15 +137,16 @@ def decide(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
             if own and not check_mode:
                 _files.remove(path)
             return {"changed": False, "owner": None if own else found}
-        if keeps_off(found, owner, now, params["lease"]) and not params["force"]:
+        gone = found is not None and params["gone"] is not None and same(found, params["gone"])
+        if keeps_off(found, owner, now, params["lease"]) and not gone and not params["force"]:
             return {"changed": False, "owner": found, "kept_off": True}
         taken = {**owner, "playbook": params["playbook"], "since": now}
+        if not check_mode:
+            attributes = _files.Attributes(os.geteuid(), os.getegid(), 0o600)
+            _files.replace_all_locked({path: (json.dumps(taken) + "\n").encode()}, attributes)
+        return {"changed": False, "owner": taken}
     finally:
         os.close(descriptor)
-    if not check_mode:
-        attributes = _files.Attributes(os.geteuid(), os.getegid(), 0o600)
-        _files.replace(path, (json.dumps(taken) + "\n").encode(), attributes)
-    return {"changed": False, "owner": taken}
 
 
 def main() -> None:
@@ -151,6 +159,7 @@ def main() -> None:
             "lease": {"type": "int", "default": 7200},
             "force": {"type": "bool", "default": False},
             "owner": {"type": "dict"},
+            "gone": {"type": "dict"},
         },
         supports_check_mode=True,
     )

@@ -22,6 +22,8 @@ CASES = [
     ("nobody", None, False),
     ("myself", {**ME, "since": 99.0}, False),
     ("another process", {**ME, "pid": 2, "since": 99.0}, True),
+    ("another container", {**ME, "namespace": "pid:[2]", "since": 99.0}, True),
+    ("another with my number", {**ME, "started": "7", "since": 99.0}, True),
     ("another host", {**ME, "host": "there", "since": 99.0}, True),
     ("left behind long ago", {**ME, "pid": 2, "since": 10.0}, False),
     ("of no time", {"host": "there", "pid": 2}, False),
@@ -47,6 +49,9 @@ def test_one_after_the_other(tmp_path: Path) -> None:
     assert "kept_off" not in ask(ME)
     assert ask(other)["kept_off"] is True
     assert ask(other, state="released")["owner"]["pid"] == 1
+    assert ask(other, gone={**ME, "pid": 3})["kept_off"] is True
+    assert ask(other, gone=ME)["owner"]["pid"] == 2
+    assert ask(ME, force=True)["owner"]["pid"] == 1
     assert ask(other, force=True)["owner"]["pid"] == 2
     assert ask(other, state="released")["owner"] is None
     assert not path.exists()
@@ -57,8 +62,12 @@ def test_one_after_the_other(tmp_path: Path) -> None:
 def test_who_is_alive() -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
-    here = platform.node()
-    assert action.alive({"host": here, "pid": os.getpid()})
-    assert not action.alive({"host": here, "pid": gone.pid})
-    assert action.alive({"host": "somewhere else", "pid": gone.pid})
-    assert action.alive({"host": here})
+    here = {"host": platform.node(), "namespace": action.namespace()}
+    me = {**here, "pid": os.getpid(), "started": action.started(os.getpid())}
+    assert int(me["started"] or 0) > 0
+    assert action.alive(me)
+    assert not action.alive({**me, "started": "1"})
+    assert not action.alive({**here, "pid": gone.pid})
+    assert action.alive({**here, "namespace": "pid:[1]", "pid": gone.pid})
+    assert action.alive({**here, "host": "somewhere else", "pid": gone.pid})
+    assert action.alive(here)
