@@ -76,29 +76,29 @@ def find(client: t.Any, inspection: t.Mapping[str, t.Any], host: str) -> Name | 
     return Name(network.name, host, holder)
 
 
-def hindrance(client: t.Any, name: Name) -> str | None:
-    """Why PostgreSQL's container could not come back to its address on the network; None where it can. Nothing is
-    disconnected to find out."""
-    if name.holder is None:
+def hindrance(client: t.Any, name: Name, user: t.Any) -> str | None:
+    """Why PostgreSQL's container, or the pooler where that is elsewhere, could not come back to its address on the network;
+    None where it can. *user* is a container on it that uses the name. Nothing is disconnected to find out."""
+    refusal = refusal_of_address(client, name.holder or user, name.network)
+    if refusal is None:
         return None
-    endpoint = name.holder.attrs["NetworkSettings"]["Networks"][name.network]
+    return f"{name.holder.name if name.holder else 'the pooler'} could not come back to its address on the {refusal}"
+
+
+def refusal_of_address(client: t.Any, container: t.Any, network: str) -> str | None:
+    """Why Docker would not let the container join *network* again at the address that it has there; None where it would. Docker
+    tells that also for a container that never starts."""
+    endpoint = container.attrs["NetworkSettings"]["Networks"][network]
     if (endpoint.get("IPAMConfig") or {}).get("IPv4Address"):
         return None
-    return _try_fixed_address(client, name, endpoint["IPAddress"])
-
-
-def _try_fixed_address(client: t.Any, name: Name, address: str) -> str | None:
-    """Docker checks whether a network takes fixed addresses also for a container that never starts."""
-    holder: t.Any = name.holder
-    trial = client.api.create_container(holder.image.id, command=["true"], labels={POOLER_LABEL: "trial"})
+    trial = client.api.create_container(container.image.id, command=["true"], labels={POOLER_LABEL: "trial"})
     try:
         client.networks.get("bridge").disconnect(trial["Id"])
-        client.networks.get(name.network).connect(trial["Id"], ipv4_address=address)
+        client.networks.get(network).connect(trial["Id"], ipv4_address=endpoint["IPAddress"])
     except _docker.ERRORS as error:
         return (
-            f"{holder.name} could not come back to its address {address} on the network {name.network}"
-            f" ({getattr(error, 'explanation', None) or error}); only a network that was created with a subnet gives fixed"
-            " addresses (docker network create --subnet)"
+            f"network {network} ({getattr(error, 'explanation', None) or error}); only a network that was created with a subnet"
+            " gives fixed addresses (docker network create --subnet)"
         )
     finally:
         client.api.remove_container(trial["Id"], v=True, force=True)
@@ -409,7 +409,13 @@ def names_of(container: t.Any, networks: t.Sequence[str] | None = None) -> dict[
 
 
 def rename(client: t.Any, container: t.Any, network: str, names: t.Sequence[str]) -> None:
-    """Gives the container these names on *network*, and no others."""
+    """Gives the container these names on *network*, and no others. Raises PooledError where it would lose its address by that,
+    and with it every open connection."""
+    refusal = refusal_of_address(client, container, network)
+    if refusal is not None:
+        raise PooledError(
+            f"{container.name} cannot be given other names without losing its connections on the {refusal}"
+        )
     _rejoin(client, container, network, {**_endpoint(container, network), "Aliases": list(names)})
 
 

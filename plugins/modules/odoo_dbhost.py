@@ -350,7 +350,11 @@ class Target:
         choice = choose_method(instance, moves, self.params["method"])
         if choice.method.name != "alias" or isinstance(name, str):
             return choice
-        hindrance = self.upstream(name) or _alias.hindrance(self.client, name) or self.others_connected(instance, name)
+        hindrance = (
+            self.upstream(name)
+            or _alias.hindrance(self.client, name, _docker.find(self.client, self.name))
+            or self.others_connected(instance, name)
+        )
         return choose_method(_odoo_instance.with_name(instance, hindrance), moves, self.params["method"])
 
     def upstream(self, name: _alias.Name) -> str | None:

@@ -84,8 +84,7 @@ owner:
   description: Who holds the lock now; null for nobody.
   returned: always
   type: dict
-  sample:
-    {host: controller, namespace: 'pid:[4026531836]', pid: 4711, started: '81734', user: ops, playbook: deploy, since: 1764000000.0}
+  sample: {host: controller, namespace: 'pid:[4026531836]', pid: 4711, started: '81734', user: ops, playbook: deploy}
 """
 
 import fcntl

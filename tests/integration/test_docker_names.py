@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""docker_names on a real container: it keeps its address, or nothing happens."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from docker.types import IPAMConfig, IPAMPool
+
+from tests.integration.conftest import Server
+from tests.lab.lab import LABEL, POSTGRES_IMAGE
+from tests.modules import ModuleFailed, run_module, sextet
+
+NAME = "pooled-test-named"
+SUBNETS = {"fixed": "172.29.79.0/24", "any": None}
+
+
+@pytest.fixture
+def named(client: t.Any, postgres: Server, request: pytest.FixtureRequest) -> t.Iterator[t.Any]:
+    """A container on a network of its own, with the subnet of the test's parameter or with one that Docker chose."""
+    subnet = SUBNETS[request.param]
+    ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]) if subnet else None
+    network = client.networks.create(f"pooled-test-{request.param}", labels={LABEL: "test"}, ipam=ipam)
+    container = client.containers.run(
+        POSTGRES_IMAGE,
+        ["infinity"],
+        entrypoint=["sleep"],
+        name=NAME,
+        detach=True,
+        labels={LABEL: "test"},
+        network=network.name,
+    )
+    yield container
+    container.remove(force=True, v=True)
+    network.remove()
+
+
+def endpoint(container: t.Any) -> tuple[str, list[str]]:
+    container.reload()
+    (found,) = container.attrs["NetworkSettings"]["Networks"].values()
+    aliases = [alias for alias in found["Aliases"] or [] if alias != container.id[:12]]
+    return found["IPAddress"], aliases
+
+
+@pytest.mark.parametrize("named", ["fixed"], indirect=True)
+def test_names_come_and_go_at_the_same_address(named: t.Any) -> None:
+    address, names = endpoint(named)
+    given = {"container": NAME, "names": ["db", "sql"]}
+    taken = {"container": NAME, "names": ["sql"], "state": "absent"}
+    results = sextet("docker_names", given, taken, lambda: endpoint(named))
+    assert results[1]["names"] == {"pooled-test-fixed": ["db", "sql"]}
+    assert endpoint(named) == (address, [*names, "db"])
+
+
+@pytest.mark.parametrize("named", ["any"], indirect=True)
+def test_nothing_happens_where_the_address_would_be_lost(named: t.Any) -> None:
+    before = endpoint(named)
+    with pytest.raises(ModuleFailed, match="without losing its connections on the network pooled-test-any .*subnet"):
+        run_module("docker_names", container=NAME, names=["db"])
+    assert endpoint(named) == before
+
+
+def test_bad_input_is_named(client: t.Any) -> None:
+    with pytest.raises(ModuleFailed, match="state is present but all of the following are missing: container, names"):
+        run_module("docker_names")
+    with pytest.raises(ModuleFailed, match="there is no container 'nowhere'"):
+        run_module("docker_names", container="nowhere", names=["db"])
