@@ -164,6 +164,10 @@ REFUSED = [
     (MAPPING.format(value="${DB_HOST}"), "comes from DB_HOST in the environment of whoever runs Compose"),
     (MAPPING.format(value=""), "comes from HOST in the environment"),
     (LIST.format(item="HOST"), "comes from HOST in the environment"),
+    (
+        "services:\n  odoo:\n    environment:\n      HOST: >-\n        db\n      A: b\n",
+        "has the value in lines of its own",
+    ),
     ("services:\n  db: {}\n", "the service odoo is not in"),
     ("services: [\n", "is no YAML that can be read (line 2)"),
     ("services:\n  odoo: {image: odoo}\n", "is written on one line"),
@@ -211,6 +215,12 @@ def test_only_the_variables_of_the_services_that_move_may_differ() -> None:
     ):
         with pytest.raises(PooledError, match=f"{place} would change too"):
             _compose.check_effect(BEFORE, after, {"odoo"}, {"HOST"})
+
+
+def test_the_value_has_to_arrive() -> None:
+    _compose.check_arrival(edited("odoo"), "odoo", {"HOST": "pooled-odoo"})
+    with pytest.raises(PooledError, match="HOST of the service odoo2 would still be 'db'"):
+        _compose.check_arrival(edited("odoo"), "odoo2", {"HOST": "pooled-odoo"})
 
 
 LABELS = {
