@@ -42,6 +42,7 @@ MODULES = "base,web,bus,mail"
 POSTGRES_IMAGE = "pooled-lab-postgres:17"
 ODOO_IMAGE = "pooled-lab-odoo:19"
 COMPOSE_IMAGE = "pooled-lab-compose:2"
+PROXY_IMAGE = "pooled-lab-proxy:3"
 FIRST_PORT = 18069
 IMAGES = Path(__file__).parent / "images"
 # Pinned, because Odoo's own version is not the only thing that its modules depend on.
@@ -168,7 +169,7 @@ class Lab:
     def remove_images(self) -> None:
         # Without force: an image that some other container uses stays.
         poolers = [tag for image in self.client.images.list("pooled-odoo-pgbouncer") for tag in image.tags]
-        for image in (ODOO_IMAGE, POSTGRES_IMAGE, COMPOSE_IMAGE, *poolers):
+        for image in (ODOO_IMAGE, POSTGRES_IMAGE, COMPOSE_IMAGE, PROXY_IMAGE, *poolers):
             try:
                 self.client.images.remove(image)
             except docker.errors.ImageNotFound:

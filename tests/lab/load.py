@@ -25,20 +25,27 @@ LONGEST_SECONDS = 3600
 class Traffic:
     """locust against a lab, as a process of its own; its requests are in ``requests.jsonl`` of *folder*."""
 
-    def __init__(self, lab: Lab, folder: Path, users: int | None = None, seconds: int = LONGEST_SECONDS) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        folder: Path,
+        users: int | None = None,
+        seconds: int = LONGEST_SECONDS,
+        targets: list[dict[str, t.Any]] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.requests = folder / "requests.jsonl"
         self.requests.unlink(missing_ok=True)
-        targets = folder / "targets.json"
-        users = users or lab.size.users
-        targets.write_text(json.dumps({"targets": lab.targets(), "tenants": lab.tenants, "users": users}))
+        users, targets = users or lab.size.users, targets or lab.targets()
+        description = folder / "targets.json"
+        description.write_text(json.dumps({"targets": targets, "tenants": lab.tenants, "users": users}))
         command = ["locust", "-f", str(Path(__file__).with_name("traffic.py")), "--headless", "--only-summary"]
         # The open tabs are users to locust too.
-        command += ["--users", str(users + lab.size.containers), "--spawn-rate", "4", "--run-time", f"{seconds}s"]
+        command += ["--users", str(users + len(targets)), "--spawn-rate", "4", "--run-time", f"{seconds}s"]
         self.log = (folder / "locust.log").open("w")
         self.process = subprocess.Popen(
             command,
-            env={**os.environ, "LAB_TARGETS": str(targets), "LAB_REQUESTS": str(self.requests)},
+            env={**os.environ, "LAB_TARGETS": str(description), "LAB_REQUESTS": str(self.requests)},
             stdout=self.log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
