@@ -261,6 +261,7 @@ def test_the_clock_jumps(pooled: Lab, observer: Observer, tmp_path: Path) -> Non
     finally:
         run(pooled, "upgrade", tmp_path)
         (folder / "clock").unlink()
+        pooled.client.images.remove(CLOCK_IMAGE)
 
 
 def set_clock(folder: Path, offset: str) -> None:

@@ -38,7 +38,8 @@ def test_nobody_notices_that_one_of_two_is_made_anew(
     try:
         time.sleep(15)
         common: dict[str, t.Any] = {"name": BY_ENVIRONMENT, "state_dir": state_dir}
-        for arguments in ({"host": POOLED, "method": "recreate"}, {"state": "reverted"}):
+        ways: list[dict[str, t.Any]] = [{"host": POOLED, "method": "recreate"}, {"state": "reverted"}]
+        for arguments in ways:
             done = run_module("odoo_dbhost", **common, **arguments)
             print(f"{done['method']}: {BY_ENVIRONMENT} was away for {done['gap_ms']} ms")
             time.sleep(10)
