@@ -322,10 +322,13 @@ class Lab:
     def start_jobs(self) -> Odoo:
         """One more instance, of another role, with a tenant that has queue_job and with its job runner."""
         self.query(f"CREATE ROLE {JOBS_ROLE} LOGIN CREATEDB PASSWORD '{ODOO_PASSWORD_SQL}'")
-        self.odoo_once("-d", JOBS_TENANT, "-i", f"{MODULES},queue_job", user=JOBS_ROLE)
+        # Behind a move by name "db" is the pooler, which knows nothing of this role yet.
+        endpoint = self.client.containers.get(DATABASE).attrs["NetworkSettings"]["Networks"][NETWORK]
+        host = next((name for name in ("db", "db-direct") if name in endpoint["Aliases"]), DATABASE_ADDRESS)
+        self.odoo_once("-d", JOBS_TENANT, "-i", f"{MODULES},queue_job", host=host, user=JOBS_ROLE)
         odoo = Odoo(JOBS, FIRST_PORT + self.size.containers + 1, "file")
         self.start_instance(
-            odoo, db_user=JOBS_ROLE, dbfilter="", workers="2", server_wide_modules="base,rpc,web,queue_job"
+            odoo, host, db_user=JOBS_ROLE, dbfilter="", workers="2", server_wide_modules="base,rpc,web,queue_job"
         )
         wait_until(odoo.name, 120, fetch, f"{odoo.url}/web/health")
         return odoo
@@ -359,7 +362,7 @@ class Lab:
         for wait in waits:
             wait.result()
 
-    def start_instance(self, odoo: Odoo, **changes: str) -> None:
+    def start_instance(self, odoo: Odoo, host: str = "db", **changes: str) -> None:
         options = {
             "data_dir": "/var/lib/odoo",
             "proxy_mode": "True",
@@ -375,7 +378,7 @@ class Lab:
         if odoo.source == "file":
             folder = self.directory / odoo.name
             folder.mkdir(mode=0o755)
-            write_odoo_conf(folder / "odoo.conf", options, odoo_uid(self.client))
+            write_odoo_conf(folder / "odoo.conf", host, options, odoo_uid(self.client))
             volumes[str(folder)] = {"bind": "/etc/odoo"}
         else:
             environment = self.environment()
@@ -485,9 +488,9 @@ class Lab:
 ARGUMENTS = ("workers", "max_cron_threads", "limit_time_real")
 
 
-def write_odoo_conf(path: Path, options: dict[str, str], uid: int) -> None:
+def write_odoo_conf(path: Path, host: str, options: dict[str, str], uid: int) -> None:
     options = {"db_user": "odoo", **options}
-    lines = ["[options]", "; who serves this company's ERP", "db_host = db", "db_port = 5432"]
+    lines = ["[options]", "; who serves this company's ERP", f"db_host = {host}", "db_port = 5432"]
     lines += [f"db_password = {ODOO_PASSWORD}", "", "# sizes"]
     lines += [f"{key} = {value}" for key, value in options.items()]
     write_private(path, "\n".join(lines) + "\n")
