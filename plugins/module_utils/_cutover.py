@@ -25,7 +25,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import _files
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 SCHEMA = "pooled.odoo/cutover/1"
-STARTED, MOVED = "started", "moved"
+STARTED, MOVED, RETURNING = "started", "moved", "returning"
 # What a killed run has started may still be at it: Compose, which stops and starts a container.
 LOCK_SECONDS = 30
 
@@ -69,7 +69,7 @@ def load(state_dir: str, name: str) -> Record | None:
         return None
     try:
         record = json.loads(content)
-        valid = record["schema"] == SCHEMA and record["phase"] in (STARTED, MOVED)
+        valid = record["schema"] == SCHEMA and record["phase"] in (STARTED, MOVED, RETURNING)
     except (ValueError, KeyError, TypeError):
         valid = False
     if not valid:
@@ -88,8 +88,8 @@ def all_records(state_dir: str) -> list[Record]:
 
 
 def interrupted(state_dir: str) -> list[str]:
-    """The instances whose move was begun and never seen to end."""
-    return [record["name"] for record in all_records(state_dir) if record["phase"] == STARTED]
+    """The instances whose move, or whose way back, was begun and never seen to end."""
+    return [record["name"] for record in all_records(state_dir) if record["phase"] != MOVED]
 
 
 def _make_private(state_dir: str) -> None:

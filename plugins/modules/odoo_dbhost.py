@@ -286,6 +286,10 @@ class Target:
 
     def move(self) -> dict[str, t.Any]:
         host, port = self.params["host"], self.params["port"]
+        if self.record is not None and self.kept["phase"] == _cutover.RETURNING:
+            raise PooledError(
+                f"the way back of {self.name} was interrupted; bring it back with state=reverted first (playbooks do)"
+            )
         if self.interrupted:
             if self.kept["after"] != {"host": host, "port": port}:
                 raise PooledError(
@@ -592,6 +596,9 @@ class Target:
     def revert(self) -> tuple[int, bool]:
         """Milliseconds without an instance, and whether it was seen to work at its former address. The record goes only
         when nothing of the move is left."""
+        if not self.interrupted:
+            self.kept["phase"] = _cutover.RETURNING
+            self.save()
         self.give_name_back()
         ways = {"recreate": self.revert_container, "alias": self.revert_alias, "compose": self.revert_compose}
         reverted = ways.get(self.kept["method"], self.revert_conf)()
