@@ -46,6 +46,8 @@ class Service(t.NamedTuple):
     directory: str
     compose_files: tuple[str, ...]
     variable_files: tuple[str, ...]
+    # Whether they were named (--env-file), which Compose writes down in the container's labels, or are the .env that it finds.
+    named_variable_files: bool = False
 
 
 def service_of(inspection: t.Mapping[str, t.Any]) -> Service | None:
@@ -58,12 +60,14 @@ def service_of(inspection: t.Mapping[str, t.Any]) -> Service | None:
         return tuple(path for path in labels.get(LABEL + name, "").split(",") if path)
 
     directory = labels.get(LABEL + "project.working_dir", "")
+    named = paths("project.environment_file")
     return Service(
         project=labels[LABEL + "project"],
         service=labels.get(LABEL + "service", ""),
         directory=directory,
         compose_files=paths("project.config_files"),
-        variable_files=paths("project.environment_file") or (os.path.join(directory, ".env"),),
+        variable_files=named or (os.path.join(directory, ".env"),),
+        named_variable_files=bool(named),
     )
 
 
@@ -96,11 +100,13 @@ class Compose:
         service up would do that too."""
         # "config --hash" does not know about env_file; a rehearsal does.
         rehearsal = self._run("--dry-run", *UP, self.service.service).stderr
-        if "create" in rehearsal.lower():
+        created = [line.strip() for line in rehearsal.splitlines() if "create" in line.lower()]
+        if created:
             raise PooledError(
                 f"the files of Compose project {self.service.project} were changed since the service"
                 f" {self.service.service} was created from them, so bringing it up would change more than its database's"
-                f" address; run docker compose up -d {self.service.service} first, then this again",
+                f" address; run docker compose up -d {self.service.service} first, then this again"
+                f" (a rehearsal says: {created[0]})",
                 "method",
             )
 
@@ -141,7 +147,7 @@ class Compose:
         for path in self.service.compose_files:
             options += ["--file", own.get(path, path)]
         for path in self.service.variable_files:
-            if path in own or os.path.isfile(path):
+            if path in own or (self.service.named_variable_files and os.path.isfile(path)):
                 options += ["--env-file", own.get(path, path)]
         try:
             done = subprocess.run(
