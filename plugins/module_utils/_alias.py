@@ -85,6 +85,28 @@ def hindrance(client: t.Any, name: Name, user: t.Any) -> str | None:
     return f"{name.holder.name if name.holder else 'the pooler'} could not come back to its address on the {refusal}"
 
 
+def risk(client: t.Any, name: Name) -> str | None:
+    """What PostgreSQL's container would lose by an address that is fixed from now on, as Docker has it when a container asks
+    for one; None where it loses nothing."""
+    if name.holder is None:
+        return None
+    endpoint = name.holder.attrs["NetworkSettings"]["Networks"][name.network]
+    configuration = client.networks.get(name.network).attrs["IPAM"]["Config"] or []
+    if (endpoint.get("IPAMConfig") or {}).get("IPv4Address") or is_reserved(endpoint["IPAddress"], configuration):
+        return None
+    return (
+        f"{name.holder.name} would keep the address {endpoint['IPAddress']} on the network {name.network} for good, and Docker"
+        " may give that to another container while this one is stopped, after a reboot say; it would not start then (Address"
+        " already in use)"
+    )
+
+
+def is_reserved(address: str, configuration: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
+    """Whether Docker gives *address* only to who asks for it, by a network's IPAM configuration. Pure."""
+    ranges = [part.get("IPRange") or part.get("Subnet") for part in configuration]
+    return not any(ipaddress.ip_address(address) in ipaddress.ip_network(given) for given in ranges if given)
+
+
 def refusal_of_address(client: t.Any, container: t.Any, network: str) -> str | None:
     """Why Docker would not let the container join *network* again at the address that it has there; None where it would. Docker
     tells that also for a container that never starts."""
@@ -295,15 +317,27 @@ def take(client: t.Any, state_dir: str, name: Name, poolers: t.Sequence[t.Any], 
         return not known
 
 
-def give_back(client: t.Any, state_dir: str, network: str, name: str) -> bool:
-    """Lets *name* mean PostgreSQL again; whether it did not before."""
+def give_back(client: t.Any, state_dir: str, network: str, name: str) -> Record | None:
+    """Lets *name* mean PostgreSQL again; what was on record of it, or None where it did before."""
     path = path_of(state_dir, network, name)
     with locked(state_dir):
         if _files.read(path) is None:
-            return False
-        _return(client, _load(path))
+            return None
+        record = _load(path)
+        _return(client, record)
         _files.remove(path)
-        return True
+        return record
+
+
+def left_fixed(record: Record) -> str | None:
+    """What :func:`give_back` cannot take back without cutting connections."""
+    if not record["holder"] or (record["holding"]["endpoint"].get("IPAMConfig") or {}).get("IPv4Address"):
+        return None
+    return (
+        f"{record['holder']} has the fixed address {record['holding']['address']} on the network {record['network']} now."
+        " Where Docker could give that to another container while this one is stopped, connect it anew at the next occasion"
+        " (docker network disconnect and connect, or make the container anew)"
+    )
 
 
 def mend(client: t.Any, state_dir: str) -> list[str]:

@@ -56,7 +56,8 @@ options:
         that O(host) leads to; where that name belongs to PostgreSQL's container, the container leaves the network for a
         moment and comes back at the same address without it, reachable under the name with C(-direct) behind it. Then Odoo's
         workers are renewed, so that no request fails. The name moves for everybody on that network who uses it, see
-        O(followers), and comes back with the first instance that is reverted.
+        O(followers), and comes back with the first instance that is reverted. An address that Docker could give to another
+        container while PostgreSQL's is stopped would be fixed by that, so V(auto) passes this way over there.
       - V(compose) edits the value where the files of the container's Compose project have it (C(environment), C(env_file),
         C(.env)), nothing else of them, checks with Compose that nothing but this means something else now, and lets Compose
         bring up that one service. Several services that share the value must be in O(followers) too. Needs Compose 2 and PyYAML.
@@ -356,6 +357,7 @@ class Target:
             return choice
         hindrance = (
             self.upstream(name)
+            or (_alias.risk(self.client, name) if self.params["method"] == "auto" else None)
             or _alias.hindrance(self.client, name, _docker.find(self.client, self.name))
             or self.others_connected(instance, name)
         )
@@ -611,7 +613,10 @@ class Target:
         for record in _alias.load_all(self.params["state_dir"]):
             own = self.kept.get("networks", [])
             if record["name"] == self.kept["before"]["host"] and record["network"] in own:
-                _alias.give_back(self.client, self.params["state_dir"], record["network"], record["name"])
+                given = _alias.give_back(self.client, self.params["state_dir"], record["network"], record["name"])
+                fixed = given and _alias.left_fixed(given)
+                if fixed:
+                    self.warnings.append(fixed)
 
     def revert_alias(self) -> tuple[int, bool]:
         """Behind :meth:`give_name_back` only open connections are left to bring home."""
@@ -748,9 +753,9 @@ class Renaming:
         if isinstance(job.name, str):
             raise PooledError(job.name, "method")
         self.target, self.job, self.name = target, job, job.name
-        passing = _alias.passing(job.name)
-        if passing:
-            target.warnings.append(passing)
+        for warning in (_alias.passing(job.name), _alias.risk(target.client, job.name)):
+            if warning:
+                target.warnings.append(warning)
 
     def carry_out(self, goal: _moves.Goal) -> int:
         target, name = self.target, self.name

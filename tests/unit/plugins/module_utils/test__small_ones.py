@@ -271,3 +271,16 @@ def test_connections_are_read_from_the_kernels_tables() -> None:
     ]
     assert _alias.established(lines[:1]) == {("172.29.77.2", 5432)}
     assert _alias.established(lines) == {("172.29.77.2", 5432), ("2001:db8::1", 5432)}
+
+
+@pytest.mark.parametrize(
+    ("configuration", "reserved"),
+    [
+        ([{"Subnet": "10.1.0.0/16"}], False),
+        ([{"Subnet": "10.1.0.0/16", "IPRange": "10.1.128.0/17"}], True),
+        ([{"Subnet": "10.1.0.0/16", "IPRange": "10.1.0.0/17"}], False),
+        ([{"Subnet": "fd00::/64"}, {"Subnet": "10.1.0.0/16", "IPRange": ""}], False),
+    ],
+)
+def test_which_addresses_docker_gives_away(configuration: list[dict[str, str]], reserved: bool) -> None:
+    assert _alias.is_reserved("10.1.0.9", configuration) is reserved
