@@ -76,7 +76,8 @@ def docker_restarted(lab: Lab) -> None:
         os.kill(pid, signal.SIGTERM)
         wait_until("Docker has ended", 90, gone, pid)
         log = (Path(os.environ["POOLED_ODOO_HOME"]) / "logs" / "dockerd.log").open("ab")
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        # Nobody's child, or it would still be there as a zombie when it is ended for the second time.
+        subprocess.run(["setsid", "--fork", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
     wait_until("Docker answers", 60, answers, lab)
     kept = Path(os.environ["POOLED_ODOO_HOME"]) / "dockerd.pid"
     if kept.exists():
