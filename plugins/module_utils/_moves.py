@@ -184,14 +184,12 @@ def apply_conf(container: t.Any, method: str, pid: int | None, python: str | Non
         container.restart(timeout=STOP_TIMEOUT)
         return
     wait_for_hangup_handler(container)
-    if pid == 1:
-        container.kill(signal="SIGHUP")
-    else:
-        # PID 1 is an init or a shell; a shell would swallow the signal, so Odoo gets it directly.
-        hang_up = "import os, signal, sys; os.kill(int(sys.argv[1]), signal.SIGHUP)"
-        code, output = container.exec_run([python, "-c", hang_up, str(pid)])
-        if code != 0:
-            raise PooledError(f"cannot signal Odoo in {container.name}: {output.decode('utf-8', 'replace').strip()}")
+    # From inside: whatever container gets a signal from Docker counts as stopped by hand, and with restart policy
+    # unless-stopped it would not come back after a reboot (moby/moby#41302). And PID 1 may be a shell, which swallows it.
+    hang_up = "import os, signal, sys; os.kill(int(sys.argv[1]), signal.SIGHUP)"
+    code, output = container.exec_run([python, "-c", hang_up, str(pid)])
+    if code != 0:
+        raise PooledError(f"cannot signal Odoo in {container.name}: {output.decode('utf-8', 'replace').strip()}")
 
 
 def renew(container: t.Any, timeout: float) -> None:
