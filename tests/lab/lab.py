@@ -154,7 +154,8 @@ class Lab:
         for container in self.client.containers.list(all=True, **everything):
             container.remove(force=True, v=True)
         # Made by the role, not by the lab, but for it.
-        for name in (POOLER, f"{POOLER}-session", f"{POOLER}-version", f"{POOLER}-session-version"):
+        poolers = (POOLER, f"{POOLER}-2", f"{POOLER}-session")
+        for name in (*poolers, *(f"{pooler}-version" for pooler in poolers)):
             for container in self.client.containers.list(all=True, filters={"name": f"^{name}$"}):
                 container.remove(force=True, v=True)
         for network in self.client.networks.list(**everything):
