@@ -110,6 +110,13 @@ def test_there_and_back(lab: Lab, pooler: str, state_dir: str, name: str, asked:
     assert ends(name) == {DATABASE_ADDRESS}
     for check in (True, False):
         assert run_module("odoo_dbhost", check, **back)["changed"] is False
+    assert comes_back_after_a_reboot(lab, name)
+
+
+def comes_back_after_a_reboot(lab: Lab, name: str) -> bool:
+    """Whether Docker will start the container, whose policy is unless-stopped, again: it does not tell, but it writes it down."""
+    folder = Path(lab.client.info()["DockerRootDir"]) / "containers" / str(lab.client.containers.get(name).id)
+    return not json.loads((folder / "config.v2.json").read_text())["HasBeenManuallyStopped"]
 
 
 def test_a_second_address_needs_the_way_back_first(lab: Lab, pooler: str, state_dir: str) -> None:
