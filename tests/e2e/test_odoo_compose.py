@@ -99,7 +99,8 @@ def test_a_value_that_others_share_is_not_changed_in_passing(project: ComposePro
     """Somebody else's service reads the same variable file."""
     path = project.directory / "compose.yaml"
     content = path.read_bytes()
-    other = b"services:\n  backup:\n    image: pooled-lab-odoo:19\n    environment: {PGHOST: $DB_HOST}\n"
+    # On the project's own network: a new one would be a change by itself.
+    other = b"services:\n  backup:\n    image: pooled-lab-odoo:19\n    networks: [lab]\n    environment: {PGHOST: $DB_HOST}\n"
     path.write_bytes(content.replace(b"services:\n", other))
     files = project.files()
     try:
