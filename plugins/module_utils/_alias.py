@@ -23,7 +23,7 @@ import re
 import time
 import typing as t
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _container, _docker, _files, _ini
+from ansible_collections.pooled.odoo.plugins.module_utils import _compose, _container, _docker, _files, _ini
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 SCHEMA = "pooled.odoo/alias/1"
@@ -76,10 +76,10 @@ def find(client: t.Any, inspection: t.Mapping[str, t.Any], host: str) -> Name | 
     return Name(network.name, host, holder)
 
 
-def hindrance(client: t.Any, name: Name, user: t.Any) -> str | None:
+def hindrance(client: t.Any, name: Name, user: t.Mapping[str, t.Any]) -> str | None:
     """Why PostgreSQL's container, or the pooler where that is elsewhere, could not come back to its address on the network;
-    None where it can. *user* is a container on it that uses the name. Nothing is disconnected to find out."""
-    refusal = refusal_of_address(client, name.holder or user, name.network)
+    None where it can. *user* is the inspected container that uses the name there. Nothing is disconnected to find out."""
+    refusal = refusal_of_address(client, name.holder.attrs if name.holder else user, name.network)
     if refusal is None:
         return None
     return f"{name.holder.name if name.holder else 'the pooler'} could not come back to its address on the {refusal}"
@@ -90,9 +90,9 @@ def risk(client: t.Any, name: Name) -> str | None:
     for one; None where it loses nothing."""
     if name.holder is None:
         return None
-    endpoint = name.holder.attrs["NetworkSettings"]["Networks"][name.network]
+    endpoint = _networks_of(name.holder.attrs)[name.network]
     configuration = client.networks.get(name.network).attrs["IPAM"]["Config"] or []
-    if (endpoint.get("IPAMConfig") or {}).get("IPv4Address") or is_reserved(endpoint["IPAddress"], configuration):
+    if _is_fixed(endpoint) or is_reserved(endpoint["IPAddress"], configuration):
         return None
     return (
         f"{name.holder.name} would keep the address {endpoint['IPAddress']} on the network {name.network} for good, and Docker"
@@ -107,13 +107,13 @@ def is_reserved(address: str, configuration: t.Iterable[t.Mapping[str, t.Any]]) 
     return not any(ipaddress.ip_address(address) in ipaddress.ip_network(given) for given in ranges if given)
 
 
-def refusal_of_address(client: t.Any, container: t.Any, network: str) -> str | None:
-    """Why Docker would not let the container join *network* again at the address that it has there; None where it would. Docker
-    tells that also for a container that never starts."""
-    endpoint = container.attrs["NetworkSettings"]["Networks"][network]
-    if (endpoint.get("IPAMConfig") or {}).get("IPv4Address"):
+def refusal_of_address(client: t.Any, inspection: t.Mapping[str, t.Any], network: str) -> str | None:
+    """Why Docker would not let the inspected container join *network* again at the address that it has there; None where it
+    would. Docker tells that also for a container that never starts."""
+    endpoint = _networks_of(inspection)[network]
+    if _is_fixed(endpoint):
         return None
-    trial = client.api.create_container(container.image.id, command=["true"], labels={POOLER_LABEL: "trial"})
+    trial = client.api.create_container(inspection["Image"], command=["true"], labels={POOLER_LABEL: "trial"})
     try:
         client.networks.get("bridge").disconnect(trial["Id"])
         client.networks.get(network).connect(trial["Id"], ipv4_address=endpoint["IPAddress"])
@@ -168,19 +168,20 @@ def check_upstream(pooler: t.Any, name: str) -> None:
 
 def passing(name: Name) -> str | None:
     """Why the name will not stay with the pooler for ever, and what makes it stay; None where nothing takes it away."""
-    if name.holder is None or "com.docker.compose.service" not in (name.holder.labels or {}):
+    holder: t.Any = name.holder
+    service = _compose.service_of(holder.attrs) if holder is not None else None
+    if service is None:
         return None
-    service, project = (name.holder.labels.get(f"com.docker.compose.{key}") for key in ("service", "project"))
-    files = name.holder.labels.get("com.docker.compose.project.config_files", "its file")
+    files = ", ".join(service.compose_files) or "its file"
     direct = name.name + DIRECT_SUFFIX
     lines = (
-        f"rename the service there (services: {direct}: instead of {service}:, and where others name it)"
-        if service == name.name
+        f"rename the service there (services: {direct}: instead of {service.service}:, and where others name it)"
+        if service.service == name.name
         else f"write {direct} instead of {name.name} among its aliases there (networks: {name.network}: aliases:)"
     )
     return (
-        f"Compose made {name.holder.name} (project {project}, {files}) and gives it the name {name.name} back whenever it makes"
-        f" it anew; then run this again. So that it lasts, at the next occasion {lines}"
+        f"Compose made {holder.name} (project {service.project}, {files}) and gives it the name {name.name} back whenever it"
+        f" makes it anew; then run this again. So that it lasts, at the next occasion {lines}"
     )
 
 
@@ -331,7 +332,7 @@ def give_back(client: t.Any, state_dir: str, network: str, name: str) -> Record 
 
 def left_fixed(record: Record) -> str | None:
     """What :func:`give_back` cannot take back without cutting connections."""
-    if not record["holder"] or (record["holding"]["endpoint"].get("IPAMConfig") or {}).get("IPv4Address"):
+    if not record["holder"] or _is_fixed(record["holding"]["endpoint"]):
         return None
     return (
         f"{record['holder']} has the fixed address {record['holding']['address']} on the network {record['network']} now."
@@ -445,7 +446,7 @@ def names_of(container: t.Any, networks: t.Sequence[str] | None = None) -> dict[
 def rename(client: t.Any, container: t.Any, network: str, names: t.Sequence[str]) -> None:
     """Gives the container these names on *network*, and no others. Raises PooledError where it would lose its address by that,
     and with it every open connection."""
-    refusal = refusal_of_address(client, container, network)
+    refusal = refusal_of_address(client, container.attrs, network)
     if refusal is not None:
         raise PooledError(
             f"{container.name} cannot be given other names without losing its connections on the {refusal}"
@@ -525,6 +526,11 @@ def _members(client: t.Any, network: t.Any) -> list[t.Any]:
     network.reload()
     found = (_docker.find_or_none(client, identity) for identity in network.attrs.get("Containers") or {})
     return [container for container in found if container is not None]
+
+
+def _is_fixed(endpoint: t.Mapping[str, t.Any]) -> bool:
+    """Whether the container asks for its address when it joins the network."""
+    return bool((endpoint.get("IPAMConfig") or {}).get("IPv4Address"))
 
 
 def _is_pooler(container: t.Any) -> bool:

@@ -358,7 +358,7 @@ class Target:
         hindrance = (
             self.upstream(name)
             or (_alias.risk(self.client, name) if self.params["method"] == "auto" else None)
-            or _alias.hindrance(self.client, name, _docker.find(self.client, self.name))
+            or _alias.hindrance(self.client, name, instance.inspection)
             or self.others_connected(instance, name)
         )
         return choose_method(_odoo_instance.with_name(instance, hindrance), moves, self.params["method"])

@@ -121,12 +121,15 @@ FEW_SLOTS = 45
 @pytest.fixture
 def few_slots(lab: Lab) -> t.Iterator[None]:
     """A PostgreSQL that is too small for the burst, as max_connections is in the end for every company."""
-    for statement in (f"ALTER SYSTEM SET max_connections = {FEW_SLOTS}", "ALTER SYSTEM RESET max_connections"):
-        lab.query(statement)
-        postgres_restarted(lab)
-        time.sleep(10)
-        if "SET" in statement.split():
-            yield
+    set_slots(lab, f"SET max_connections = {FEW_SLOTS}")
+    yield
+    set_slots(lab, "RESET max_connections")
+
+
+def set_slots(lab: Lab, change: str) -> None:
+    lab.query(f"ALTER SYSTEM {change}")
+    postgres_restarted(lab)
+    time.sleep(10)
 
 
 def burst(lab: Lab, folder: Path) -> dict[str, int]:

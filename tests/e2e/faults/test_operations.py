@@ -23,19 +23,13 @@ import psycopg2.errors
 import pytest
 
 from tests.e2e.conftest import Play
+from tests.e2e.faults.conftest import SETTINGS
 from tests.lab.lab import DATABASE, DATABASE_ADDRESS, ODOO_PASSWORD, ODOO_PASSWORD_SQL, POOLER, Lab, wait_until
 from tests.lab.load import Traffic, between, errors
 from tests.modules import run_module
 
 Run = t.Callable[..., Play]
 SECOND = f"{POOLER}-2"
-# The proof is not what these tests are about.
-SETTINGS: dict[str, t.Any] = {
-    "pooled_odoo_audit_duration": 1,
-    "pooled_odoo_settle_seconds": 0,
-    "pooled_odoo_min_load_ratio": 0,
-    "pooled_odoo_min_reduction": 0,
-}
 BOTH = {**SETTINGS, "pooled_odoo_second_pooler": True}
 
 

@@ -245,15 +245,19 @@ COMPOSE = "com.docker.compose."
 PASSING: list[tuple[str, dict[str, str] | None, str | None]] = [
     ("db", None, None),
     ("db", {}, None),
-    ("db", {"service": "db"}, r"services: db-direct: instead of db:"),
-    ("sql", {"service": "db"}, r"write sql-direct instead of sql among its aliases there \(networks: erp: aliases:\)"),
+    ("db", {"project": "erp", "service": "db"}, r"services: db-direct: instead of db:"),
+    (
+        "sql",
+        {"project": "erp", "service": "db"},
+        r"write sql-direct instead of sql among its aliases there \(networks: erp: aliases:\)",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("name", "labels", "says"), PASSING)
 def test_a_name_that_compose_will_give_back_is_told(name: str, labels: dict[str, str] | None, says: str | None) -> None:
     full = {f"{COMPOSE}{key}": value for key, value in (labels or {}).items()}
-    holder = None if labels is None else SimpleNamespace(name="erp-db-1", labels=full)
+    holder = None if labels is None else SimpleNamespace(name="erp-db-1", attrs={"Config": {"Labels": full}})
     told = _alias.passing(_alias.Name("erp", name, holder))
     if says is None:
         assert told is None
