@@ -207,6 +207,8 @@ INTERRUPTION = {
     "restart": "until Odoo has started again, some 5 to 30 s",
     "recreate": "from the old container's stop until the new one answers, some 5 to 30 s",
 }
+# By which users find nobody for a while.
+INTERRUPTING = frozenset({"compose", "restart", "recreate"})
 
 
 def parts_to_move(address: Address, host: str, port: int) -> dict[str, str]:

@@ -154,6 +154,10 @@ interruption:
   description: What users notice of this method.
   returned: when something changed
   type: str
+interrupts:
+  description: Whether the instance answers nobody for a while, so that a load balancer should send its users elsewhere before.
+  returned: when something changed
+  type: bool
 before:
   description: Address before, C(host) and C(port).
   returned: success
@@ -584,6 +588,7 @@ class Target:
             "method": method,
             "reason": f"it was moved by {method}",
             "interruption": _odoo_address.INTERRUPTION[method],
+            "interrupts": method in _odoo_address.INTERRUPTING,
             "before": before,
             "after": after,
             "token": None,
@@ -952,6 +957,7 @@ def described(method: _odoo_address.Method, before: dict[str, t.Any], after: dic
         "method": method.name,
         "reason": method.reason,
         "interruption": method.interruption,
+        "interrupts": method.name in _odoo_address.INTERRUPTING,
         "before": before,
         "after": after,
     }

@@ -2,22 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An instance that has to be made anew, while another serves under the same name: users of that name notice nothing."""
+"""An instance that has to be made anew, while another serves under the same name: users of that name notice nothing, because
+their load balancer is told before."""
 
 from __future__ import annotations
 
+import json
 import time
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import BY_ENVIRONMENT, POOLED
+from tests.e2e.conftest import BY_ENVIRONMENT
+from tests.e2e.faults.conftest import run
 from tests.lab.lab import NETWORK, PROXY_IMAGE, Lab, fetch, wait_until
 from tests.lab.load import Traffic, errors
-from tests.modules import run_module
 
 PROXY, PORT = "pooled-lab-proxy", 18090
+TASKS = Path(__file__).parents[2] / "lab" / "load_balancer"
 
 
 @pytest.fixture
@@ -32,16 +35,22 @@ def proxy(lab: Lab) -> t.Iterator[dict[str, t.Any]]:
 
 
 def test_nobody_notices_that_one_of_two_is_made_anew(
-    lab: Lab, traffic: Traffic, pooler: str, proxy: dict[str, t.Any], state_dir: str, tmp_path: Path
+    lab: Lab, traffic: Traffic, proxy: dict[str, t.Any], tmp_path: Path
 ) -> None:
+    settings: dict[str, t.Any] = {
+        "pooled_odoo_containers": [BY_ENVIRONMENT],
+        "pooled_odoo_method": "recreate",
+        "pooled_odoo_before_interruption": str(TASKS / "away.yml"),
+        "pooled_odoo_after_interruption": str(TASKS / "here.yml"),
+    }
     users = Traffic(lab, tmp_path, seconds=600, targets=[proxy])
     try:
         time.sleep(15)
-        common: dict[str, t.Any] = {"name": BY_ENVIRONMENT, "state_dir": state_dir}
-        ways: list[dict[str, t.Any]] = [{"host": POOLED, "method": "recreate"}, {"state": "reverted"}]
-        for arguments in ways:
-            done = run_module("odoo_dbhost", **common, **arguments)
-            print(f"{done['method']}: {BY_ENVIRONMENT} was away for {done['gap_ms']} ms")
+        for name, document in (("deploy", "cutover"), ("rollback", "rollback")):
+            run(lab, name, tmp_path, **settings)
+            (moved,) = json.loads((tmp_path / f"{document}.json").read_text())["instances"]
+            assert (moved["name"], moved["method"]) == (BY_ENVIRONMENT, "recreate")
+            print(f"{name}: {BY_ENVIRONMENT} was away for {moved['gap_ms']} ms")
             time.sleep(10)
     finally:
         users.stop()
