@@ -5,12 +5,14 @@
 """A run that is killed at the boundary of two tasks can be repeated, and taken back. The boundaries are found by a callback, and
 those that have a change behind them are tried: at the others the host is what it was at the one before.
 
-Each costs two to three minutes, so by default some of them are tried; POOLED_ODOO_EVERY_BOUNDARY=1 tries them all, and
+Each costs a minute or more, so by default some of them are tried; POOLED_ODOO_EVERY_BOUNDARY=1 tries them all, and
 POOLED_ODOO_EVERY_BOUNDARY=7: all from the seventh on.
 """
 
 from __future__ import annotations
 
+import collections
+import itertools
 import json
 import os
 import shutil
@@ -47,6 +49,8 @@ class Runner:
         notes = self.folder / f"boundaries-{time.time_ns()}"
         environment = {
             **os.environ,
+            # A hundred runs and more; without it Ansible copies every module to a file first.
+            "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
             "ANSIBLE_CALLBACKS_ENABLED": "boundaries",
             "BOUNDARIES_FILE": str(notes),
@@ -82,42 +86,45 @@ def behind_changes(boundaries: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]
     return found[FIRST - 1 :] if FIRST else found[:: max(1, len(found) // 2)][:2]
 
 
-def test_a_killed_deploy(lab: Lab, runner: Runner, before: dict[str, t.Any]) -> None:
-    """Repeated, it arrives; rolled back, everything is as it was. So is it when it is rolled back at once, which every third
-    boundary tries: both begin with the same half of a deployment."""
-    done, boundaries = runner.run("deploy")
+def test_killed_runs_arrive_and_come_back(lab: Lab, runner: Runner, before: dict[str, t.Any]) -> None:
+    """A deployment that is killed at one boundary and repeated arrives; a rollback that is killed at one of its own and repeated
+    leaves everything as it was. So does a rollback at once of a killed deployment, which every third boundary tries: both
+    begin with the same half of a deployment."""
+    done, there = runner.run("deploy")
     assert done.code == 0
-    runner.finish("rollback")
+    done, back = runner.run("rollback")
+    assert done.code == 0
     assert lab.state() == before
-    tried = behind_changes(boundaries)
-    for index, boundary in enumerate(tried):
-        print(f"deploy killed before task {boundary['number']} of {len(boundaries)}: {boundary['before']}", flush=True)
-        runner.run("deploy", kill=boundary["number"])
-        runner.finish("deploy")
-        assert direct(lab) == []
-        runner.finish("rollback")
-        assert lab.state() == before
-        if index % 3 == 0:
-            runner.run("deploy", kill=boundary["number"])
+    tried = itertools.zip_longest(behind_changes(there), behind_changes(back))
+    counts: collections.Counter[str] = collections.Counter()
+    for index, (on_the_way, on_the_way_back) in enumerate(tried):
+        if on_the_way and index % 3 == 0:
+            told("deploy", on_the_way, there, "rolled back at once")
+            runner.run("deploy", kill=on_the_way["number"])
             runner.finish("rollback")
             assert lab.state() == before
-    print(f"{len(tried)} boundaries of deploy, all of them converged and came back")
-
-
-def test_a_killed_rollback(lab: Lab, runner: Runner, before: dict[str, t.Any]) -> None:
-    runner.finish("deploy")
-    done, boundaries = runner.run("rollback")
-    assert done.code == 0
-    tried = behind_changes(boundaries)
-    for boundary in tried:
-        print(
-            f"rollback killed before task {boundary['number']} of {len(boundaries)}: {boundary['before']}", flush=True
-        )
+            counts["deploy rolled back at once"] += 1
+        if on_the_way:
+            told("deploy", on_the_way, there, "repeated")
+            runner.run("deploy", kill=on_the_way["number"])
+            counts["deploy repeated"] += 1
         runner.finish("deploy")
-        runner.run("rollback", kill=boundary["number"])
+        assert direct(lab) == []
+        if on_the_way_back:
+            told("rollback", on_the_way_back, back, "repeated")
+            runner.run("rollback", kill=on_the_way_back["number"])
+            counts["rollback repeated"] += 1
         runner.finish("rollback")
         assert lab.state() == before
-    print(f"{len(tried)} boundaries of rollback, all of them came back")
+    print(f"all arrived and came back: {dict(counts)}")
+
+
+def told(name: str, boundary: dict[str, t.Any], boundaries: list[dict[str, t.Any]], then: str) -> None:
+    clock = time.strftime("%H:%M:%S")
+    print(
+        f"{clock} {name} killed before task {boundary['number']} of {len(boundaries)} ({boundary['before']}), {then}",
+        flush=True,
+    )
 
 
 def direct(lab: Lab) -> list[str]:
