@@ -42,7 +42,7 @@ MODULES = "base,web,bus,mail"
 POSTGRES_IMAGE = "pooled-lab-postgres:17"
 ODOO_IMAGE = "pooled-lab-odoo:19"
 COMPOSE_IMAGE = "pooled-lab-compose:2"
-PROXY_IMAGE = "pooled-lab-proxy:4"
+PROXY_IMAGE = "pooled-lab-proxy:5"
 FIRST_PORT = 18069
 IMAGES = Path(__file__).parent / "images"
 # Pinned, because Odoo's own version is not the only thing that its modules depend on.

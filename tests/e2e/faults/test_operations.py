@@ -170,6 +170,18 @@ def test_who_else_is_on_the_network_does_not_get_in(
     lab.query("DROP ROLE idle_hands")
 
 
+def test_an_expired_role_does_not_get_in(lab: Lab, traffic: Traffic) -> None:
+    """Odoo's own, because the pooler knows no other."""
+    lab.query("ALTER ROLE odoo VALID UNTIL '2020-01-01'")
+    try:
+        with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
+            psycopg2.connect(host=lab.address(POOLER), user="odoo", password=ODOO_PASSWORD, dbname="tenant01")
+    finally:
+        # ALTER ROLE knows infinity only, which is not what was there.
+        lab.query("UPDATE pg_authid SET rolvaliduntil = NULL WHERE rolname = 'odoo'")
+    psycopg2.connect(host=lab.address(POOLER), user="odoo", password=ODOO_PASSWORD, dbname="tenant01").close()
+
+
 def test_a_search_path_in_the_startup_packet_is_refused(lab: Lab, traffic: Traffic) -> None:
     words = b"user\0odoo\0database\0tenant01\0search_path\0evil\0\0"
     with socket.create_connection((lab.address(POOLER), 5432), 10) as connection:
