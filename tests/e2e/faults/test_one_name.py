@@ -52,9 +52,25 @@ def test_nobody_notices_that_one_of_two_is_made_anew(
             assert (moved["name"], moved["method"]) == (BY_ENVIRONMENT, "recreate")
             print(f"{name}: {BY_ENVIRONMENT} was away for {moved['gap_ms']} ms")
             time.sleep(10)
+            if name == "deploy":
+                a_killed_run_leaves_nobody_out(lab, tmp_path, settings)
     finally:
         users.stop()
     records = users.records()
     print(f"{len(records)} requests by the name of both, failed: {errors(records) or 'none'}")
     assert len(records) > 50
     assert errors(records) == {}
+
+
+def a_killed_run_leaves_nobody_out(lab: Lab, folder: Path, settings: dict[str, t.Any]) -> None:
+    mark = lab.directory / "state" / "cutover" / f"{BY_ENVIRONMENT}.away"
+    mark.touch()
+    ask(lab, f"set server odoo/{BY_ENVIRONMENT} state drain")
+    assert "DRAIN" in ask(lab, "show stat odoo")
+    run(lab, "deploy", folder, **settings)
+    assert not mark.exists()
+    assert "DRAIN" not in ask(lab, "show stat odoo")
+
+
+def ask(lab: Lab, command: str) -> str:
+    return lab.execute(PROXY, "sh", "-c", f"echo '{command}' | socat stdio /run/haproxy.sock")
