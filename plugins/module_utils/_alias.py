@@ -23,12 +23,10 @@ import re
 import time
 import typing as t
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _compose, _container, _docker, _files, _ini
+from ansible_collections.pooled.odoo.plugins.module_utils import _addresses, _compose, _container, _docker, _files, _ini
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 SCHEMA = "pooled.odoo/alias/1"
-# The role pooler puts it on the containers that it makes; no other container is given a name.
-POOLER_LABEL = "pooled.odoo"
 # Under this ending PostgreSQL's container is still found when its own name leads to the pooler.
 DIRECT_SUFFIX = "-direct"
 # An address that was left a moment ago may still be on its way out of Docker's books.
@@ -54,7 +52,7 @@ def find(client: t.Any, inspection: t.Mapping[str, t.Any], host: str) -> Name | 
         return f"the container's own hosts file gives {host} an address (extra_hosts, links)"
     networks = [
         network
-        for name, network in ((name, _network(client, name)) for name in sorted(_networks_of(inspection)))
+        for name, network in ((name, _network(client, name)) for name in sorted(_addresses.networks_of(inspection)))
         if network is not None
     ]
     if not networks:
@@ -90,9 +88,9 @@ def risk(client: t.Any, name: Name) -> str | None:
     for one; None where it loses nothing."""
     if name.holder is None:
         return None
-    endpoint = _networks_of(name.holder.attrs)[name.network]
+    endpoint = _addresses.networks_of(name.holder.attrs)[name.network]
     configuration = client.networks.get(name.network).attrs["IPAM"]["Config"] or []
-    if _is_fixed(endpoint) or is_reserved(endpoint["IPAddress"], configuration):
+    if _addresses.asked_for(endpoint) or _addresses.is_reserved(endpoint["IPAddress"], configuration):
         return None
     return (
         f"{name.holder.name} would keep the address {endpoint['IPAddress']} on the network {name.network} for good, and Docker"
@@ -101,39 +99,26 @@ def risk(client: t.Any, name: Name) -> str | None:
     )
 
 
-def is_reserved(address: str, configuration: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
-    """Whether Docker gives *address* only to who asks for it, by a network's IPAM configuration. Pure."""
-    ranges = [part.get("IPRange") or part.get("Subnet") for part in configuration]
-    return not any(ipaddress.ip_address(address) in ipaddress.ip_network(given) for given in ranges if given)
-
-
 def refusal_of_address(client: t.Any, inspection: t.Mapping[str, t.Any], network: str) -> str | None:
     """Why Docker would not let the inspected container join *network* again at the address that it has there; None where it
     would. Docker tells that also for a container that never starts."""
-    endpoint = _networks_of(inspection)[network]
-    if _is_fixed(endpoint):
+    endpoint = _addresses.networks_of(inspection)[network]
+    if _addresses.asked_for(endpoint):
         return None
-    trial = client.api.create_container(inspection["Image"], command=["true"], labels={POOLER_LABEL: "trial"})
-    try:
-        client.networks.get("bridge").disconnect(trial["Id"])
-        client.networks.get(network).connect(trial["Id"], ipv4_address=endpoint["IPAddress"])
-    except _docker.ERRORS as error:
-        return (
-            f"network {network} ({getattr(error, 'explanation', None) or error}); only a network that was created with a subnet"
-            " gives fixed addresses (docker network create --subnet)"
-        )
-    finally:
-        client.api.remove_container(trial["Id"], v=True, force=True)
-    return None
+    refusal = _addresses.refusal(client, inspection["Image"], network, endpoint["IPAddress"])
+    return refusal and (
+        f"network {network} ({refusal}); only a network that was created with a subnet gives fixed addresses (docker network"
+        " create --subnet)"
+    )
 
 
 def poolers(client: t.Any, name: str | None = None) -> dict[str, str]:
     """All running poolers of this collection, or those that have *name* on a network: ``{address: container's name}``."""
-    filters = {"label": f"{POOLER_LABEL}=pooler"}
+    filters = {"label": f"{_docker.OWN_LABEL}=pooler"}
     return {
         network["IPAddress"]: container.name
         for container in client.containers.list(filters=filters)
-        for network in _networks_of(container.attrs).values()
+        for network in _addresses.networks_of(container.attrs).values()
         if network["IPAddress"] and (name is None or name in (network.get("Aliases") or []))
     }
 
@@ -332,7 +317,7 @@ def give_back(client: t.Any, state_dir: str, network: str, name: str) -> Record 
 
 def left_fixed(record: Record) -> str | None:
     """What :func:`give_back` cannot take back without cutting connections."""
-    if not record["holder"] or _is_fixed(record["holding"]["endpoint"]):
+    if not record["holder"] or _addresses.asked_for(record["holding"]["endpoint"]):
         return None
     return (
         f"{record['holder']} has the fixed address {record['holding']['address']} on the network {record['network']} now."
@@ -358,7 +343,7 @@ def astray(client: t.Any, state_dir: str) -> list[str]:
 def _astray(client: t.Any, record: Record) -> list[tuple[t.Any, Record]]:
     kept = {**record["poolers"], **({record["holder"]: record["holding"]} if record["holder"] else {})}
     present = [(container, kept[container.name]) for container in _present(client, kept)]
-    return [pair for pair in present if record["network"] not in _networks_of(pair[0].attrs)]
+    return [pair for pair in present if record["network"] not in _addresses.networks_of(pair[0].attrs)]
 
 
 def _mend(client: t.Any, record: Record) -> list[str]:
@@ -436,7 +421,7 @@ def _return(client: t.Any, record: Record) -> None:
 def names_of(container: t.Any, networks: t.Sequence[str] | None = None) -> dict[str, list[str]]:
     """The names of a container by network, without those that Docker gives every container. Raises PooledError for a network
     that it is not on."""
-    connected = _networks_of(container.attrs)
+    connected = _addresses.networks_of(container.attrs)
     for network in networks or []:
         if network not in connected:
             raise PooledError(f"{container.name} is not on the network {network}", "networks")
@@ -509,10 +494,6 @@ def _in_hosts_file(inspection: t.Mapping[str, t.Any], host: str) -> bool:
     return host in extra + links
 
 
-def _networks_of(inspection: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
-    return t.cast(t.Mapping[str, t.Any], inspection["NetworkSettings"]["Networks"])
-
-
 def _network(client: t.Any, name: str) -> t.Any | None:
     """The network *name* where it resolves names for its containers; the default ones do not."""
     if name in ("bridge", "host", "none"):
@@ -528,13 +509,8 @@ def _members(client: t.Any, network: t.Any) -> list[t.Any]:
     return [container for container in found if container is not None]
 
 
-def _is_fixed(endpoint: t.Mapping[str, t.Any]) -> bool:
-    """Whether the container asks for its address when it joins the network."""
-    return bool((endpoint.get("IPAMConfig") or {}).get("IPv4Address"))
-
-
 def _is_pooler(container: t.Any) -> bool:
-    return bool((container.labels or {}).get(POOLER_LABEL) == "pooler")
+    return bool((container.labels or {}).get(_docker.OWN_LABEL) == "pooler")
 
 
 def _endpoint(container: t.Any, network: str) -> dict[str, t.Any]:

@@ -30,6 +30,9 @@ else:
     DOCKER_ERROR = None
     ERRORS = (PooledError, docker.errors.DockerException, requests.exceptions.RequestException)
 
+# The label of containers that are the collection's own: ``pooler``, or ``trial`` for a moment.
+OWN_LABEL = "pooled.odoo"
+
 MISSING_DOCKER = (
     "the Docker SDK for Python is missing on this host; install python3-docker (Debian) or docker (PyPI) for the Python "
     "that Ansible uses there, or let the collection's playbooks do it with pooled_odoo_install_requirements=true"

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _addresses,
     _alias,
     _console,
     _cutover,
@@ -287,4 +288,21 @@ def test_connections_are_read_from_the_kernels_tables() -> None:
     ],
 )
 def test_which_addresses_docker_gives_away(configuration: list[dict[str, str]], reserved: bool) -> None:
-    assert _alias.is_reserved("10.1.0.9", configuration) is reserved
+    assert _addresses.is_reserved("10.1.0.9", configuration) is reserved
+
+
+@pytest.mark.parametrize(
+    ("configuration", "taken", "address"),
+    [
+        ([{"Subnet": "10.1.0.0/16", "Gateway": "10.1.0.1"}], {"10.1.0.1"}, "10.1.255.254"),
+        ([{"Subnet": "10.1.0.0/16"}], {"10.1.255.254", "10.1.255.253"}, "10.1.255.252"),
+        ([{"Subnet": "10.1.0.0/16", "IPRange": "10.1.0.0/17"}], set(), "10.1.255.254"),
+        ([{"Subnet": "10.1.0.0/16", "IPRange": "10.1.128.0/17"}], {"10.1.127.255"}, "10.1.127.254"),
+        ([{"Subnet": "fd00::/64"}, {"Subnet": "10.1.0.0/24", "IPRange": ""}], set(), "10.1.0.254"),
+        ([{"Subnet": "10.1.0.0/30"}], {"10.1.0.1", "10.1.0.2"}, None),
+        ([{"Subnet": "fd00::/64"}], set(), None),
+        ([], set(), None),
+    ],
+)
+def test_the_highest_address(configuration: list[dict[str, str]], taken: set[str], address: str | None) -> None:
+    assert _addresses.highest(configuration, taken) == address
