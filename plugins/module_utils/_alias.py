@@ -255,8 +255,16 @@ def _load(path: str) -> Record:
 
 def former_addresses(state_dir: str, networks: t.Collection[str], name: str) -> list[str]:
     """What *name* meant on one of *networks* before it was given to a pooler; empty where it was not."""
-    records = [record for record in load_all(state_dir) if record["name"] == name and record["network"] in networks]
-    return sorted({address for record in records for address in record["former"]})
+    return sorted({address for record in _given(state_dir, networks, name) for address in record["former"]})
+
+
+def given_to(state_dir: str, networks: t.Collection[str], name: str) -> list[str]:
+    """The poolers to which *name* was given on one of *networks*, whether they run or not."""
+    return sorted({pooler for record in _given(state_dir, networks, name) for pooler in record["poolers"]})
+
+
+def _given(state_dir: str, networks: t.Collection[str], name: str) -> list[Record]:
+    return [record for record in load_all(state_dir) if record["name"] == name and record["network"] in networks]
 
 
 @contextlib.contextmanager

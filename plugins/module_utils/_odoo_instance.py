@@ -111,14 +111,17 @@ def _check_own_namespaces(name: str, host_config: t.Mapping[str, t.Any]) -> None
         )
 
 
-def leads_to(instance: Instance, poolers: t.Mapping[str, str], former: t.Collection[str]) -> list[str]:
+def leads_to(
+    instance: Instance, poolers: t.Mapping[str, str], former: t.Collection[str], given_to: t.Collection[str]
+) -> list[str]:
     """The names of the poolers that its database address leads to; none where it leads elsewhere too, or where connections
-    to *former*, the addresses that this name had before, are still open. *poolers*: ``{address: container's name}``."""
+    to *former*, the addresses that this name had before, are still open. *poolers*: ``{address: container's name}``. A name that
+    nobody has leads to those to whom it was given: they do not run."""
     addresses = instance.found["resolved"].get(instance.address.host, [])
     left = {end["address"] for end in instance.found["connections"] if end["port"] == instance.address.port}
     if not set(addresses) <= set(poolers) or (left & set(former) and not instance.found["job_runner"]):
         return []
-    return sorted({poolers[address] for address in addresses})
+    return sorted({poolers[address] for address in addresses} or given_to)
 
 
 def _runner(runner: dict[str, t.Any] | None, address: _odoo_address.Address) -> dict[str, t.Any] | None:

@@ -26,7 +26,8 @@ options:
     elements: str
   databases:
     description:
-      - Also list the databases of each instance, by logging in to PostgreSQL as the instance would.
+      - Also list the databases of each instance, by logging in to PostgreSQL as the instance would. Where nobody answers, at the
+        address that it had before it was moved.
     type: bool
     default: true
   state_dir:
@@ -192,21 +193,39 @@ def look_at(
     instance, _name = _moves.look_at(client, container)
     found = instance.found
     described = _odoo_instance.describe(instance)
-    former = _alias.former_addresses(state_dir, described["networks"], instance.address.host)
+    host, port, networks = instance.address.host, instance.address.port, described["networks"]
+    former = _alias.former_addresses(state_dir, networks, host)
     runner = described["job_runner"]
-    if runner and runner["host"] and _alias.former_addresses(state_dir, described["networks"], runner["host"]):
+    if runner and runner["host"] and _alias.former_addresses(state_dir, networks, runner["host"]):
         # Its own name for PostgreSQL was given to the pooler.
         runner["shares_address"] = True
-    described["poolers"] = _odoo_instance.leads_to(instance, poolers, former)
+    given_to = _alias.given_to(state_dir, networks, host)
+    described["poolers"] = _odoo_instance.leads_to(instance, poolers, former, given_to)
     ends = {end["address"] for end in found["connections"]}
     described["connected_poolers"] = sorted({name for address, name in poolers.items() if address in ends})
     if with_databases:
-        address = {"host": instance.address.host, "port": instance.address.port}
-        request = {"do": "databases", "queue_job": found["job_runner"] is not None, **address}
-        answer = _docker.probe(container, request, found["python"])
+        addresses = [(host, port), *((address, port) for address in former)]
+        record = _cutover.load(state_dir, container.name)
+        if record is not None:
+            addresses.append((record["before"]["host"], record["before"]["port"]))
+        answer = databases(container, found, addresses)
         described["databases"] = answer["databases"]
         described["queue_job"] = {"databases": answer["queue_job"]}
     return described
+
+
+def databases(
+    container: t.Any, found: t.Mapping[str, t.Any], addresses: t.Sequence[tuple[str, int]]
+) -> dict[str, t.Any]:
+    """What PostgreSQL says at the first address that answers: a pooler that has gone must not be in the way of its return."""
+    failure = None
+    for host, port in addresses:
+        request = {"do": "databases", "queue_job": found["job_runner"] is not None, "host": host, "port": port}
+        try:
+            return _docker.probe(container, request, found["python"])
+        except PooledError as error:
+            failure = failure or error
+    raise t.cast(PooledError, failure)
 
 
 def main() -> None:
