@@ -14,6 +14,8 @@ import requests
 import websocket
 
 MASTER_PASSWORD = "admin"
+# Of everybody but admin.
+USER_PASSWORD = "lab"
 
 
 class OdooError(Exception):

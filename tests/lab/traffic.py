@@ -26,7 +26,7 @@ import websocket
 from locust import FastHttpUser, User, between, constant, events, task
 from locust.contrib.fasthttp import ResponseContextManager
 
-from tests.lab.client import Browser, Client, OdooError
+from tests.lab.client import USER_PASSWORD, Browser, Client, OdooError
 
 with open(os.environ["LAB_TARGETS"]) as _handle:
     LAB = json.load(_handle)
@@ -66,12 +66,12 @@ class OpenTab(User):
     def on_start(self) -> None:
         turn = next(_TABS)
         self.target = LAB["targets"][turn]
-        self.login = f"user{LAB['users'] + turn:02d}"
+        self.login = f"user{LAB['accounts'] + turn:02d}"
 
     @task
     def stay_open(self) -> None:
         try:
-            client = Client(self.target["url"], LAB["tenants"][0], self.login, self.login)
+            client = Client(self.target["url"], LAB["tenants"][0], self.login, USER_PASSWORD)
             browser = Browser(client, self.target["websocket"])
             while True:
                 browser.wait_for("nothing that anybody says", 60)
@@ -120,7 +120,7 @@ class Employee(FastHttpUser):
     def log_in(self) -> None:
         self.client.cookiejar.clear()
         answer = self.call(
-            "/web/session/authenticate", "log in", {"db": self.tenant, "login": self.login, "password": self.login}
+            "/web/session/authenticate", "log in", {"db": self.tenant, "login": self.login, "password": USER_PASSWORD}
         )
         cookies = {cookie.name: cookie.value for cookie in self.client.cookiejar}
         self.client.cookiejar.clear()
@@ -217,5 +217,5 @@ class Employee(FastHttpUser):
     def call_rpc_api(self) -> None:
         session = self.session()
         if session:
-            arguments = [self.tenant, session.uid, self.login, "res.partner", "search_count", [[]]]
+            arguments = [self.tenant, session.uid, USER_PASSWORD, "res.partner", "search_count", [[]]]
             self.call("/jsonrpc", "rpc", {"service": "object", "method": "execute_kw", "args": arguments})

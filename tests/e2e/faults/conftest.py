@@ -41,6 +41,10 @@ class Observation(t.NamedTuple):
     slowest_ms: float
     examples: list[str]
 
+    @property
+    def share(self) -> float:
+        return self.failed / self.total
+
 
 class Observer:
     """Collects observations; with POOLED_ODOO_FAULT_TABLE they are written there."""

@@ -133,36 +133,40 @@ def set_slots(lab: Lab, change: str) -> None:
 
 
 def burst(lab: Lab, folder: Path) -> dict[str, int]:
-    """Ten times as many users for a while; what failed of their requests, and how many there were."""
-    traffic = Traffic(lab, folder, users=10 * lab.size.users, seconds=BURST_SECONDS)
+    """Ten times as many users for a while; what failed of their requests, by error."""
+    traffic = Traffic(lab, folder, users=lab.size.accounts, seconds=BURST_SECONDS)
     traffic.process.wait(BURST_SECONDS + 60)
     traffic.stop()
-    records = traffic.records()
-    return {"total": len(records), "failed": sum(errors(records).values())}
+    records, failed = traffic.records(), errors(traffic.records())
+    slowest = max(record["ms"] for record in records)
+    print(f"ten times the users: {sum(failed.values())} of {len(records)} failed, the slowest took {slowest:.0f} ms")
+    return failed
 
 
 def test_a_burst_of_users_directly(lab: Lab, observer: Observer, few_slots: None, tmp_path: Path) -> None:
     with observer.watch("burst", "direct"):
-        seen = burst(lab, tmp_path)
-    print(f"ten times the users: {seen}")
-    assert seen["failed"] > 0
+        failed = burst(lab, tmp_path)
+    assert any("connection slots" in error or "too many clients" in error for error in failed), failed
+
+
+# Of all requests from the fault until everybody answers again.
+MUCH = 0.15
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_behind_the_pooler(pooled: Lab, observer: Observer, fault: t.Callable[[Lab], None]) -> None:
-    """Nobody notices more of it than directly, but for chance: a request more or less in the middle of something."""
+    """Nobody notices much more of it than directly; how many requests are in the middle of something is chance."""
     with observer.watch(fault.__name__, "pooled"):
         fault(pooled)
     directly = next(seen for seen in observer.seen if (seen.fault, seen.road) == (fault.__name__, "direct"))
-    assert observer.last().failed <= directly.failed + pooled.size.users
+    assert observer.last().share <= directly.share + MUCH
     assert observer.last().seconds <= directly.seconds + 10
 
 
 def test_a_burst_of_users_behind_the_pooler(pooled: Lab, observer: Observer, few_slots: None, tmp_path: Path) -> None:
     with observer.watch("burst", "pooled"):
-        seen = burst(pooled, tmp_path)
-    print(f"ten times the users: {seen}")
-    assert seen["failed"] == 0
+        failed = burst(pooled, tmp_path)
+    assert failed == {}
     assert observer.last().failed == 0
 
 
@@ -187,6 +191,16 @@ def test_the_poolers_container_is_removed(pooled: Lab, observer: Observer, tmp_p
     with observer.watch("pooler_removed", "pooled"):
         pooled.client.containers.get(POOLER).remove(force=True)
         run(pooled, "deploy", tmp_path)
+    assert pooled.client_addresses() == [pooled.address(POOLER)]
+
+
+def test_there_is_a_way_back_without_the_pooler(pooled: Lab, observer: Observer, tmp_path: Path) -> None:
+    with observer.watch("pooler_removed_rollback", "pooled"):
+        pooled.client.containers.get(POOLER).remove(force=True)
+        run(pooled, "rollback", tmp_path)
+    assert pooled.client_addresses() == sorted(pooled.address(odoo.name) for odoo in pooled.instances)
+    # For the tests that follow.
+    run(pooled, "deploy", tmp_path)
 
 
 def test_a_wrong_configuration_by_hand(pooled: Lab, observer: Observer, tmp_path: Path) -> None:
