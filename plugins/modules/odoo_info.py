@@ -204,10 +204,10 @@ def look_at(
     ends = {end["address"] for end in found["connections"]}
     described["connected_poolers"] = sorted({name for address, name in poolers.items() if address in ends})
     if with_databases:
-        addresses = [(host, port), *((address, port) for address in former)]
         record = _cutover.load(state_dir, container.name)
-        if record is not None:
-            addresses.append((record["before"]["host"], record["before"]["port"]))
+        addresses = [(host, port)] + ([(record["before"]["host"], record["before"]["port"])] if record else [])
+        # The name that it had for PostgreSQL may be nobody's either.
+        addresses += [(ip, own) for name, own in addresses for ip in _alias.former_addresses(state_dir, networks, name)]
         answer = databases(container, found, addresses)
         described["databases"] = answer["databases"]
         described["queue_job"] = {"databases": answer["queue_job"]}
