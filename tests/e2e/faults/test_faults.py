@@ -115,17 +115,18 @@ def test_directly(lab: Lab, observer: Observer, fault: t.Callable[[Lab], None]) 
 
 # Ten times the users log in first, which costs half a second of a processor each.
 BURST_SECONDS = 45
-# Fewer than the lab's Odoo would open by itself (some 55, warm), more than its pools may (23), but for three that are
-# PostgreSQL's own.
+# Fewer than the lab's Odoo would open by itself (some 55, warm), more than its pools may (23).
 FEW_SLOTS = 30
 
 
 @pytest.fixture
 def few_slots(lab: Lab) -> t.Iterator[None]:
-    """A PostgreSQL that is too small for the burst, as max_connections is in the end for every company."""
-    set_slots(lab, f"SET max_connections = {FEW_SLOTS}")
+    """A PostgreSQL that is too small for the burst, as every company's is in the end: it keeps the others for superusers."""
+    set_slots(lab, f"SET superuser_reserved_connections = {lab.size.max_connections - FEW_SLOTS}")
+    (reserved,) = lab.query("SELECT current_setting('superuser_reserved_connections')::int")
+    assert lab.size.max_connections - reserved[0] == FEW_SLOTS
     yield
-    set_slots(lab, "RESET max_connections")
+    set_slots(lab, "RESET superuser_reserved_connections")
 
 
 def set_slots(lab: Lab, change: str) -> None:
