@@ -32,6 +32,7 @@ class Traffic:
         users: int | None = None,
         seconds: int = LONGEST_SECONDS,
         targets: list[dict[str, t.Any]] | None = None,
+        grace: int = 0,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.requests = folder / "requests.jsonl"
@@ -42,6 +43,8 @@ class Traffic:
         command = ["locust", "-f", str(Path(__file__).with_name("traffic.py")), "--headless", "--only-summary"]
         # The open tabs are users to locust too.
         command += ["--users", str(users + len(targets)), "--spawn-rate", "4", "--run-time", f"{seconds}s"]
+        # Seconds for what users are waiting for in the end; without them it counts as failed.
+        command += ["--stop-timeout", str(grace)]
         self.log = (folder / "locust.log").open("w")
         self.process = subprocess.Popen(
             command,

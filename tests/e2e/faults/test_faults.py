@@ -137,7 +137,7 @@ def set_slots(lab: Lab, change: str) -> None:
 
 def burst(lab: Lab, folder: Path) -> dict[str, int]:
     """Ten times as many users for a while; what failed of their requests, by error."""
-    traffic = Traffic(lab, folder, users=lab.size.accounts, seconds=BURST_SECONDS)
+    traffic = Traffic(lab, folder, users=lab.size.accounts, seconds=BURST_SECONDS, grace=40)
     traffic.process.wait(BURST_SECONDS + 60)
     traffic.stop()
     records, failed = traffic.records(), errors(traffic.records())
