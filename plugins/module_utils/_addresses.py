@@ -31,12 +31,17 @@ def asked_for(endpoint: Inspection) -> str | None:
 def is_reserved(address: str, configuration: Configuration) -> bool:
     """Whether Docker gives *address* only to who asks for it, by a network's IPAM configuration. Pure."""
     ranges = [part.get("IPRange") or part.get("Subnet") for part in configuration]
-    return not any(ipaddress.ip_address(address) in ipaddress.ip_network(given) for given in ranges if given)
+    return not any(
+        ipaddress.ip_address(address) in ipaddress.ip_network(given, strict=False) for given in ranges if given
+    )
 
 
 def refusal(client: t.Any, image: str, network: str, address: str) -> str | None:
     """Why Docker gives nobody the fixed *address* on *network*; None where it does. Docker tells that also for a container that
     never starts."""
+    for left in client.containers.list(all=True, filters={"label": f"{_docker.OWN_LABEL}=trial"}):
+        # Of a run that was killed.
+        left.remove(v=True, force=True)
     trial = client.api.create_container(image, command=["true"], labels={_docker.OWN_LABEL: "trial"})
     try:
         client.networks.get("bridge").disconnect(trial["Id"])
@@ -72,8 +77,8 @@ def highest(configuration: Configuration, taken: t.Collection[str]) -> str | Non
     for part in configuration:
         if ":" in part.get("Subnet", ":"):
             continue
-        subnet = ipaddress.IPv4Network(part["Subnet"])
-        given = ipaddress.IPv4Network(part.get("IPRange") or subnet)
+        subnet = ipaddress.IPv4Network(part["Subnet"], strict=False)
+        given = ipaddress.IPv4Network(part.get("IPRange") or subnet, strict=False)
         # From the top of the subnet, and from below the range, which may end there.
         for address in (subnet.broadcast_address - 1, given.network_address - 1):
             while str(address) in taken:

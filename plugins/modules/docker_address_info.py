@@ -12,7 +12,7 @@ version_added: 0.2.0
 description:
   - Docker gives a network's addresses from the lowest upwards, and it heeds a fixed address only while its container runs. A
     container with a low one may find it taken after a reboot, and does not start then.
-  - For a container that is yet to be made this module finds the highest free address of each network, preferring those that
+  - For a container that is yet to come to a network this module finds the network's highest free address, preferring those that
     Docker gives to nobody by itself (outside C(--ip-range)). For one that is there it tells the fixed address that it has.
 extends_documentation_fragment:
   - pooled.odoo._attributes
@@ -63,7 +63,7 @@ RETURN = r"""
 addresses:
   description:
     - The address by network. Null where the network gives no fixed ones (it was created without a subnet, or is no bridge),
-      and where the container is there and has none, because another would cut its connections.
+      and where the container is on the network and has none, because another would cut its connections.
   returned: success
   type: dict
   sample: {erp: 172.20.255.254}
@@ -90,11 +90,13 @@ def main() -> None:
     try:
         client = _docker.connect(params)
         container = _docker.find_or_none(client, params["name"])
-        if container is not None:
-            endpoints = _addresses.networks_of(container.attrs)
-            found = {network: _addresses.asked_for(endpoints.get(network, {})) for network in params["networks"]}
-        else:
-            found = {network: _addresses.propose(client, params["image"], network) for network in params["networks"]}
+        endpoints = _addresses.networks_of(container.attrs) if container is not None else {}
+        found = {
+            network: _addresses.asked_for(endpoints[network])
+            if network in endpoints
+            else _addresses.propose(client, params["image"], network)
+            for network in params["networks"]
+        }
     except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, addresses=found)

@@ -299,6 +299,8 @@ def test_which_addresses_docker_gives_away(configuration: list[dict[str, str]], 
         ([{"Subnet": "10.1.0.0/16", "IPRange": "10.1.0.0/17"}], set(), "10.1.255.254"),
         ([{"Subnet": "10.1.0.0/16", "IPRange": "10.1.128.0/17"}], {"10.1.127.255"}, "10.1.127.254"),
         ([{"Subnet": "fd00::/64"}, {"Subnet": "10.1.0.0/24", "IPRange": ""}], set(), "10.1.0.254"),
+        # Older engines took a subnet with bits of a host.
+        ([{"Subnet": "10.1.0.1/16", "IPRange": "10.1.128.5/17"}], set(), "10.1.127.255"),
         ([{"Subnet": "10.1.0.0/30"}], {"10.1.0.1", "10.1.0.2"}, None),
         ([{"Subnet": "fd00::/64"}], set(), None),
         ([], set(), None),
