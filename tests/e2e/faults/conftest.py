@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import time
 import typing as t
 from pathlib import Path
@@ -27,6 +28,9 @@ SETTINGS: dict[str, t.Any] = {
     "pooled_odoo_min_load_ratio": 0,
     "pooled_odoo_min_reduction": 0,
 }
+
+
+CALLBACKS = Path(__file__).parents[2] / "lab" / "callbacks"
 
 
 class Observation(t.NamedTuple):
@@ -105,3 +109,42 @@ def run(lab: Lab, name: str, artifacts: Path, succeeds: bool = True, **settings:
     print(done.output)
     assert (done.code == 0) is succeeds
     return done
+
+
+class Runner:
+    """Runs playbooks on the lab, to the end or to a boundary."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab, self.folder = lab, folder
+
+    def run(self, name: str, kill: int | str = 0, **settings: t.Any) -> tuple[Play, list[dict[str, t.Any]]]:
+        """The outcome and the boundaries that were passed; with *kill*, its number or the beginning of its name, the run
+        ends at that one."""
+        notes = self.folder / f"boundaries-{time.time_ns()}"
+        environment = {
+            **os.environ,
+            # A hundred runs and more; without it Ansible copies every module to a file first.
+            "ANSIBLE_PIPELINING": "1",
+            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+            "ANSIBLE_CALLBACKS_ENABLED": "boundaries",
+            "BOUNDARIES_FILE": str(notes),
+            "BOUNDARIES_KILL": str(kill),
+        }
+        done = self.lab.playbook(
+            name,
+            "-e",
+            json.dumps({**SETTINGS, **settings}),
+            artifacts=self.folder / "artifacts",
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        boundaries = [json.loads(line) for line in notes.read_text().splitlines()]
+        if kill:
+            assert done.returncode == -signal.SIGKILL
+        return Play(done), boundaries
+
+    def finish(self, name: str) -> Play:
+        done, _boundaries = self.run(name)
+        assert done.code == 0, done.output[-3000:]
+        return done

@@ -153,7 +153,7 @@ def test_a_burst_of_users_directly(lab: Lab, observer: Observer, few_slots: None
 
 
 # Of all requests from the fault until everybody answers again.
-MUCH = 0.15
+MUCH = 0.1
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)

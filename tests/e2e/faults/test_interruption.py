@@ -20,60 +20,19 @@ import signal
 import subprocess
 import time
 import typing as t
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Play
-from tests.e2e.faults.conftest import SETTINGS
+from tests.e2e.faults.conftest import SETTINGS, Runner
 from tests.lab.lab import Lab
 from tests.lab.load import Traffic
 
-CALLBACKS = Path(__file__).parents[2] / "lab" / "callbacks"
 FIRST = int(os.environ.get("POOLED_ODOO_EVERY_BOUNDARY", "0"))
 
 
 @pytest.fixture(scope="module")
 def before(lab: Lab, traffic: Traffic) -> dict[str, t.Any]:
     return lab.state()
-
-
-class Runner:
-    """Runs playbooks on the lab, to the end or to a boundary."""
-
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        self.lab, self.folder = lab, folder
-
-    def run(self, name: str, kill: int = 0, **settings: t.Any) -> tuple[Play, list[dict[str, t.Any]]]:
-        """The outcome and the boundaries that were passed; with *kill* the run ends at that one."""
-        notes = self.folder / f"boundaries-{time.time_ns()}"
-        environment = {
-            **os.environ,
-            # A hundred runs and more; without it Ansible copies every module to a file first.
-            "ANSIBLE_PIPELINING": "1",
-            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
-            "ANSIBLE_CALLBACKS_ENABLED": "boundaries",
-            "BOUNDARIES_FILE": str(notes),
-            "BOUNDARIES_KILL": str(kill),
-        }
-        done = self.lab.playbook(
-            name,
-            "-e",
-            json.dumps({**SETTINGS, **settings}),
-            artifacts=self.folder / "artifacts",
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        boundaries = [json.loads(line) for line in notes.read_text().splitlines()]
-        if kill and kill <= len(boundaries):
-            assert done.returncode == -signal.SIGKILL
-        return Play(done), boundaries
-
-    def finish(self, name: str) -> Play:
-        done, _boundaries = self.run(name)
-        assert done.code == 0, done.output[-3000:]
-        return done
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import BY_ENVIRONMENT
-from tests.e2e.faults.conftest import run
+from tests.e2e.faults.conftest import Runner, run
 from tests.lab.lab import NETWORK, PROXY_IMAGE, Lab, fetch, wait_until
 from tests.lab.load import Traffic, errors
 
 PROXY, PORT = "pooled-lab-proxy", 18090
-TASKS = Path(__file__).parents[2] / "lab" / "load_balancer"
+TASKS = Path(__file__).parents[3] / "docs" / "load_balancer"
 
 
 @pytest.fixture
@@ -40,20 +40,25 @@ def test_nobody_notices_that_one_of_two_is_made_anew(
     settings: dict[str, t.Any] = {
         "pooled_odoo_containers": [BY_ENVIRONMENT],
         "pooled_odoo_method": "recreate",
-        "pooled_odoo_before_interruption": str(TASKS / "away.yml"),
-        "pooled_odoo_after_interruption": str(TASKS / "here.yml"),
+        "pooled_odoo_before_interruption": str(TASKS / "haproxy_away.yml"),
+        "pooled_odoo_after_interruption": str(TASKS / "haproxy_here.yml"),
+        "haproxy_container": PROXY,
     }
-    users = Traffic(lab, tmp_path, seconds=600, targets=[proxy])
+    users = Traffic(lab, tmp_path, seconds=900, targets=[proxy])
     try:
         time.sleep(15)
+        # Whom a killed run has left out is let in by the next, also by one that moves nobody.
+        Runner(lab, tmp_path).run("deploy", kill="HAProxy | Wait", **settings)
+        assert "DRAIN" in balancer(lab)
+        run(lab, "rollback", tmp_path, **settings)
+        assert "DRAIN" not in balancer(lab)
         for name, document in (("deploy", "cutover"), ("rollback", "rollback")):
             run(lab, name, tmp_path, **settings)
             (moved,) = json.loads((tmp_path / f"{document}.json").read_text())["instances"]
             assert (moved["name"], moved["method"]) == (BY_ENVIRONMENT, "recreate")
             print(f"{name}: {BY_ENVIRONMENT} was away for {moved['gap_ms']} ms")
             time.sleep(10)
-            if name == "deploy":
-                a_killed_run_leaves_nobody_out(lab, tmp_path, settings)
+            assert "DRAIN" not in balancer(lab)
     finally:
         users.stop()
     records = users.records()
@@ -62,15 +67,6 @@ def test_nobody_notices_that_one_of_two_is_made_anew(
     assert errors(records) == {}
 
 
-def a_killed_run_leaves_nobody_out(lab: Lab, folder: Path, settings: dict[str, t.Any]) -> None:
-    mark = lab.directory / "state" / "cutover" / f"{BY_ENVIRONMENT}.away"
-    mark.touch()
-    ask(lab, f"set server odoo/{BY_ENVIRONMENT} state drain")
-    assert "DRAIN" in ask(lab, "show stat odoo")
-    run(lab, "deploy", folder, **settings)
-    assert not mark.exists()
-    assert "DRAIN" not in ask(lab, "show stat odoo")
-
-
-def ask(lab: Lab, command: str) -> str:
-    return lab.execute(PROXY, "sh", "-c", f"echo '{command}' | socat stdio /run/haproxy.sock")
+def balancer(lab: Lab) -> str:
+    """What HAProxy says of its servers."""
+    return lab.execute(PROXY, "sh", "-c", "echo 'show stat odoo' | socat stdio /run/haproxy.sock")

@@ -4,7 +4,8 @@
 
 """Numbers the boundaries between tasks, notes which of them have a change behind them, and ends the run at one of them.
 
-``BOUNDARIES_FILE``: one line of JSON for each boundary. ``BOUNDARIES_KILL``: the number of the one at which the run is killed.
+``BOUNDARIES_FILE``: one line of JSON for each boundary. ``BOUNDARIES_KILL``: the number of the one at which the run is killed,
+or how the name of the task behind it begins.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ class CallbackModule(CallbackBase):
             line = {"number": self.number, "before": task.get_name(), "changed": self.changed}
             handle.write(json.dumps(line) + "\n")
         self.changed = False
-        if self.number == int(os.environ.get("BOUNDARIES_KILL", "0")):
+        kill = os.environ.get("BOUNDARIES_KILL", "0")
+        # Tasks of a role have its name in front.
+        name = task.get_name().rpartition(" : ")[2]
+        if self.number == int(kill) if kill.isdigit() else name.startswith(kill):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
