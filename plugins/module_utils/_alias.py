@@ -365,10 +365,10 @@ def _mend(client: t.Any, record: Record) -> list[str]:
     return [container.name for container, _kept in astray]
 
 
-def give_all_back(client: t.Any, state_dir: str) -> list[str]:
-    """:func:`give_back` for every name that a pooler still has, whoever it was taken for; the names."""
-    records = load_all(state_dir)
-    return [r["name"] for r in records if give_back(client, state_dir, r["network"], r["name"])]
+def give_all_back(client: t.Any, state_dir: str) -> list[Record]:
+    """:func:`give_back` for every name that a pooler still has, whoever it was taken for; what was on record of them."""
+    given = [give_back(client, state_dir, record["network"], record["name"]) for record in load_all(state_dir)]
+    return [record for record in given if record is not None]
 
 
 def _begin(name: Name, former: t.Sequence[str]) -> Record:

@@ -128,9 +128,11 @@ def rejoin(client: Any, params: dict[str, Any], check_mode: bool) -> dict[str, A
 
 def give_back(client: Any, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     state_dir = params["state_dir"]
-    names = [r["name"] for r in _alias.load_all(state_dir)] if check_mode else _alias.give_all_back(client, state_dir)
+    records = _alias.load_all(state_dir) if check_mode else _alias.give_all_back(client, state_dir)
+    names = [record["name"] for record in records]
+    warnings = [] if check_mode else [told for told in map(_alias.left_fixed, records) if told]
     lines = "".join(f"{name}\n" for name in names)
-    return {"changed": bool(names), "returned": names, "diff": {"before": lines, "after": ""}}
+    return {"changed": bool(names), "returned": names, "warnings": warnings, "diff": {"before": lines, "after": ""}}
 
 
 WORK = {"present": rename, "absent": rename, "rejoined": rejoin, "returned": give_back}
