@@ -48,7 +48,7 @@ def test_nobody_notices_that_one_of_two_is_made_anew(
     try:
         time.sleep(15)
         # Whom a killed run has left out is let in by the next, also by one that moves nobody.
-        Runner(lab, tmp_path).run("deploy", kill="HAProxy | Wait", **settings)
+        Runner(lab, tmp_path).run("deploy", kill="Cutover | Change the database address", **settings)
         assert "DRAIN" in balancer(lab)
         run(lab, "rollback", tmp_path, **settings)
         assert "DRAIN" not in balancer(lab)
