@@ -188,7 +188,12 @@ def strangers(
 
 
 def _connections_of(container: t.Any) -> set[tuple[str, int]] | None:
-    """Far ends of the container's established TCP connections, read from the host's side."""
+    """Far ends of the container's established TCP connections, read from the host's side; None where this host cannot tell."""
+    lines = _sockets_of(container)
+    return None if lines is None else established(lines)
+
+
+def _sockets_of(container: t.Any) -> list[str] | None:
     lines = []
     # Java and others speak IPv4 through sockets of IPv6.
     for table in ("tcp", "tcp6"):
@@ -198,7 +203,7 @@ def _connections_of(container: t.Any) -> set[tuple[str, int]] | None:
         except OSError:
             if table == "tcp":
                 return None
-    return established(lines)
+    return lines
 
 
 def established(lines: t.Iterable[str]) -> set[tuple[str, int]]:
@@ -210,6 +215,12 @@ def established(lines: t.Iterable[str]) -> set[tuple[str, int]]:
             digits, port = far.split(":")
             ends.add((_address_of(digits), int(port, 16)))
     return ends
+
+
+def listening(lines: t.Iterable[str]) -> set[int]:
+    """The ports that are listened on in lines of the kernel's tables of TCP connections. Pure."""
+    rows = [line.split()[:4] for line in lines]
+    return {int(own.split(":")[1], 16) for _slot, own, _far, state in rows if state == "0A"}
 
 
 def _address_of(digits: str) -> str:
@@ -456,11 +467,29 @@ def _rejoin(
     client: t.Any, container: t.Any, network_name: str, endpoint: t.Mapping[str, t.Any], address: str | None = None
 ) -> None:
     """Off the network and on again with another endpoint, at the same address. If that cannot be, at any address: a database
-    that is somewhere is better than one that is nowhere. Raises PooledError only where it is on the network no more."""
-    network = client.networks.get(network_name)
+    that is somewhere is better than one that is nowhere. Raises PooledError only where it is on the network no more.
+
+    Meanwhile nobody finds the container by any name, and a client that looks for it just then would fail. So its clients are
+    held."""
     present = container.attrs["NetworkSettings"]["Networks"].get(network_name)
     address = address or (present or {}).get("IPAddress") or None
-    if present is not None:
+    with _docker.held(client, _clients_of(client, container, network_name, address) if present is not None else []):
+        _leave_and_join(client, container, network_name, endpoint, address)
+
+
+def _clients_of(client: t.Any, container: t.Any, network: str, address: str | None) -> list[t.Any]:
+    """The containers on *network* that have connections to what listens in the container at *address*, and every Odoo: it may
+    be about to have some."""
+    doors = {(address, port) for port in listening(_sockets_of(container) or [])}
+    members = [member for member in _members(client, client.networks.get(network)) if member.id != container.id]
+    return [member for member in members if doors & (_connections_of(member) or set()) or _docker.runs_odoo(member)]
+
+
+def _leave_and_join(
+    client: t.Any, container: t.Any, network_name: str, endpoint: t.Mapping[str, t.Any], address: str | None
+) -> None:
+    network = client.networks.get(network_name)
+    if container.attrs["NetworkSettings"]["Networks"].get(network_name) is not None:
         network.disconnect(container, force=True)
     failure: Exception | None = None
     for wanted in [address] * JOIN_ATTEMPTS + [None]:

@@ -9,8 +9,11 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
+import subprocess
+import sys
 import traceback
 import typing as t
 
@@ -48,8 +51,10 @@ def connect(params: t.Mapping[str, t.Any]) -> t.Any:
     if DOCKER_ERROR:
         raise PooledError(MISSING_DOCKER)
     try:
-        client = docker.DockerClient(base_url=params["docker_host"], timeout=120)
+        client: t.Any = docker.DockerClient(base_url=params["docker_host"], timeout=120)
         client.ping()
+        # The SDK keeps no address of a socket that another process could use.
+        client.docker_host = params["docker_host"]
     except (docker.errors.DockerException, OSError) as error:
         raise PooledError(
             f"Docker does not answer at {params['docker_host']} ({error}); is the engine running there, and may this user"
@@ -119,3 +124,61 @@ def describe(container: t.Any) -> dict[str, t.Any]:
     if not found["odoo"]:
         raise nothing
     return found
+
+
+# A leave and a join take a tenth of a second; whoever is still held after this long is let go by the guard.
+HELD_SECONDS = 5
+
+GUARD = """
+import sys, time, docker
+client = docker.DockerClient(base_url=sys.argv[1])
+time.sleep(float(sys.argv[2]))
+for name in sys.argv[3:]:
+    try:
+        client.containers.get(name).unpause()
+    except docker.errors.APIError:
+        pass
+"""
+
+
+@contextlib.contextmanager
+def held(client: t.Any, containers: t.Sequence[t.Any]) -> t.Iterator[None]:
+    """Freezes *containers* meanwhile, so that they wait where they would fail. A process of its own lets them go after
+    HELD_SECONDS whatever becomes of this one."""
+    if not containers:
+        yield
+        return
+    command = [sys.executable, "-c", GUARD, client.docker_host, str(HELD_SECONDS), *(c.id for c in containers)]
+    guard = subprocess.Popen(
+        command,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    frozen = []
+    try:
+        for container in containers:
+            with contextlib.suppress(docker.errors.APIError):
+                # One that has ended, or that somebody has frozen already, is none of ours.
+                container.pause()
+                frozen.append(container)
+        yield
+    finally:
+        # All of them, also behind one that does not.
+        gone_on = [_let_go(container) for container in frozen]
+        if all(gone_on):
+            guard.kill()
+            guard.wait()
+
+
+def _let_go(container: t.Any) -> bool:
+    """Whether it goes on for sure; else it is left to the guard."""
+    try:
+        container.unpause()
+    except docker.errors.APIError:
+        # The guard was faster, or the container has ended.
+        with contextlib.suppress(docker.errors.NotFound):
+            container.reload()
+            return bool(container.status != "paused")
+    return True

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,50 @@ def test_a_move_that_does_not_work_is_put_back(lab: Lab, pooler: str, state_dir:
 def works_directly(lab: Lab, name: str) -> None:
     if ends(name) != {DATABASE_ADDRESS}:
         raise ConnectionError("not yet")
+
+
+# Looks for the host of its argument and connects to it, again and again until there is a file; prints how often, and what failed.
+# Some only look: those who connect all wait for an answer when it counts.
+HAMMER = """
+import json, os, socket, sys, threading
+done, failed = [], []
+def look():
+    socket.getaddrinfo(sys.argv[1], 5432, socket.AF_INET)
+def connect():
+    socket.create_connection((sys.argv[1], 5432), 10).close()
+def repeat(what):
+    while not os.path.exists('/tmp/enough'):
+        try:
+            what()
+        except OSError as error:
+            failed.append(str(error))
+        done.append(what)
+threads = [threading.Thread(target=repeat, args=[what]) for what in (look, look, connect, connect)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+os.remove('/tmp/enough')
+print(json.dumps([len(done), failed]))
+"""
+
+
+def test_nobody_misses_the_pooler_while_it_gets_a_name_and_loses_it(lab: Lab, pooler: str, state_dir: str) -> None:
+    """It leaves its network for that; who uses it already must not find nobody just then."""
+    run_module("odoo_dbhost", name=BY_FILE, host=POOLED, state_dir=state_dir)
+    container = lab.client.containers.get(BY_FILE)
+    with ThreadPoolExecutor(1) as pool:
+        hammer = pool.submit(container.exec_run, ["python3", "-c", HAMMER, POOLED])
+        time.sleep(1)
+        try:
+            there: dict[str, t.Any] = {"host": POOLED, "method": "alias", "followers": [BY_FILE]}
+            run_module("odoo_dbhost", name=BY_ENVIRONMENT, state_dir=state_dir, **there)
+            run_module("odoo_dbhost", name=BY_ENVIRONMENT, state_dir=state_dir, state="reverted")
+        finally:
+            container.exec_run(["touch", "/tmp/enough"])
+        done, failed = json.loads(t.cast(bytes, hammer.result(30).output))
+    run_module("odoo_dbhost", name=BY_FILE, state_dir=state_dir, state="reverted")
+    print(f"{done} times while the name moved, failed: {failed}")
+    assert done > 100
+    assert failed == []
 
 
 # Seconds after the record appeared: at once, while Odoo starts, and while the gate waits.

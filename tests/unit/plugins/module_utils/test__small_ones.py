@@ -276,6 +276,8 @@ def test_connections_are_read_from_the_kernels_tables() -> None:
     ]
     assert _alias.established(lines[:1]) == {("172.29.77.2", 5432)}
     assert _alias.established(lines) == {("172.29.77.2", 5432), ("2001:db8::1", 5432)}
+    assert 5432 in _alias.listening(["  1: 00000000:1538 00000000:0000 0A 0 0"])
+    assert 5432 not in _alias.listening(lines[:1])
 
 
 @pytest.mark.parametrize(
