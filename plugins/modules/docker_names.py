@@ -11,8 +11,9 @@ short_description: Give a running container names on its Docker networks, or tak
 version_added: 0.2.0
 description:
   - Changes under which names other containers find a container, and nothing else of it. It leaves each network for some
-    milliseconds and joins it again at the same address, so that open connections live on. Where Docker gives no fixed addresses
-    (a network that was created without a subnet) nothing is changed and the module fails.
+    milliseconds and joins it again at the same address, so that open connections live on; its clients are frozen
+    meanwhile. Where Docker gives no fixed addresses (a network that was created without a subnet) nothing is changed and the
+    module fails.
 extends_documentation_fragment:
   - pooled.odoo._attributes
   - pooled.odoo._docker
