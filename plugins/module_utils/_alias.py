@@ -471,26 +471,24 @@ def _rejoin(
 
     Meanwhile nobody finds the container by any name, and a client that looks for it just then would fail. So its clients are
     held."""
-    present = container.attrs["NetworkSettings"]["Networks"].get(network_name)
+    network = client.networks.get(network_name)
+    present = _addresses.networks_of(container.attrs).get(network_name)
     address = address or (present or {}).get("IPAddress") or None
-    with _docker.held(client, _clients_of(client, container, network_name, address) if present is not None else []):
-        _leave_and_join(client, container, network_name, endpoint, address)
+    with _docker.held(client, _clients_of(client, container, network, address) if present is not None else []):
+        if present is not None:
+            network.disconnect(container, force=True)
+        _join(network, container, endpoint, address)
 
 
-def _clients_of(client: t.Any, container: t.Any, network: str, address: str | None) -> list[t.Any]:
+def _clients_of(client: t.Any, container: t.Any, network: t.Any, address: str | None) -> list[t.Any]:
     """The containers on *network* that have connections to what listens in the container at *address*, and every Odoo: it may
     be about to have some."""
     doors = {(address, port) for port in listening(_sockets_of(container) or [])}
-    members = [member for member in _members(client, client.networks.get(network)) if member.id != container.id]
+    members = [member for member in _members(client, network) if member.id != container.id]
     return [member for member in members if doors & (_connections_of(member) or set()) or _docker.runs_odoo(member)]
 
 
-def _leave_and_join(
-    client: t.Any, container: t.Any, network_name: str, endpoint: t.Mapping[str, t.Any], address: str | None
-) -> None:
-    network = client.networks.get(network_name)
-    if container.attrs["NetworkSettings"]["Networks"].get(network_name) is not None:
-        network.disconnect(container, force=True)
+def _join(network: t.Any, container: t.Any, endpoint: t.Mapping[str, t.Any], address: str | None) -> None:
     failure: Exception | None = None
     for wanted in [address] * JOIN_ATTEMPTS + [None]:
         try:
@@ -508,9 +506,9 @@ def _leave_and_join(
             failure = error
             time.sleep(0.1)
     raise PooledError(
-        f"{container.name} could not join the network {network_name} again ({failure}); do it by hand: docker network connect"
+        f"{container.name} could not join the network {network.name} again ({failure}); do it by hand: docker network connect"
         + "".join(f" --alias {alias}" for alias in endpoint.get("Aliases") or [])
-        + f" {network_name} {container.name}"
+        + f" {network.name} {container.name}"
     )
 
 
