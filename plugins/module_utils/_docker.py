@@ -14,6 +14,7 @@ import inspect
 import json
 import subprocess
 import sys
+import time
 import traceback
 import typing as t
 
@@ -65,10 +66,25 @@ def connect(params: t.Mapping[str, t.Any]) -> t.Any:
 
 
 def find(client: t.Any, name: str) -> t.Any:
+    """The container *name*; raises PooledError where there is none. One that a killed run held goes on within a moment, and
+    is waited for."""
     try:
-        return client.containers.get(name)
+        container = client.containers.get(name)
     except docker.errors.NotFound:
         raise PooledError(f"there is no container {name!r} on this host; 'docker ps -a' lists them", "name") from None
+    deadline = time.monotonic() + HELD_SECONDS + LETTING_GO_SECONDS
+    while container.status == "paused" and time.monotonic() < deadline:
+        time.sleep(0.1)
+        container.reload()
+    return container
+
+
+def check_runs(container: t.Any, option: str) -> None:
+    """Raises PooledError for a container that does not run."""
+    if container.status != "running":
+        command = "unpause" if container.status == "paused" else "start"
+        remedy = f"let it run ('docker {command} {container.name}'), or leave it out"
+        raise PooledError(f"container {container.name!r} is {container.status}; {remedy}", option)
 
 
 def find_or_none(client: t.Any, name: str | None) -> t.Any | None:
@@ -128,48 +144,59 @@ def describe(container: t.Any) -> dict[str, t.Any]:
 
 # A leave and a join take a tenth of a second; whoever is still held after this long is let go by the guard.
 HELD_SECONDS = 5
+# So long the engine may take to freeze one for which it was asked just before the run died.
+LETTING_GO_SECONDS = 2
 
+# Its standard input ends with the run that holds the containers, however that ends.
 GUARD = """
-import sys, time, docker
-client = docker.DockerClient(base_url=sys.argv[1])
-time.sleep(float(sys.argv[2]))
-for name in sys.argv[3:]:
-    try:
-        client.containers.get(name).unpause()
-    except docker.errors.APIError:
-        pass
+import select, sys, time, docker
+address, held, letting_go, *names = sys.argv[1:]
+client = docker.DockerClient(base_url=address)
+select.select([sys.stdin], [], [], float(held))
+deadline = time.monotonic() + float(letting_go)
+while names and time.monotonic() < deadline:
+    for name in list(names):
+        try:
+            client.containers.get(name).unpause()
+        except docker.errors.NotFound:
+            pass
+        except docker.errors.APIError:
+            continue  # not frozen, or not yet
+        names.remove(name)
+    time.sleep(0.1)
 """
 
 
 @contextlib.contextmanager
 def held(client: t.Any, containers: t.Sequence[t.Any]) -> t.Iterator[None]:
-    """Freezes *containers* meanwhile, so that they wait where they would fail. A process of its own lets them go after
-    HELD_SECONDS whatever becomes of this one."""
-    if not containers:
+    """Freezes *containers* meanwhile, so that they wait where they would fail. A process of its own lets them go when this
+    one is killed, and after HELD_SECONDS whatever this one does."""
+    # One that has ended, or that somebody has frozen already, is none of ours.
+    running = [container for container in containers if container.status == "running"]
+    if not running:
         yield
         return
-    command = [sys.executable, "-c", GUARD, client.docker_host, str(HELD_SECONDS), *(c.id for c in containers)]
-    guard = subprocess.Popen(
-        command,
+    seconds = [str(HELD_SECONDS), str(LETTING_GO_SECONDS)]
+    with subprocess.Popen(
+        [sys.executable, "-c", GUARD, client.docker_host, *seconds, *(container.id for container in running)],
         start_new_session=True,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-    )
-    frozen = []
-    try:
-        for container in containers:
-            with contextlib.suppress(docker.errors.APIError):
-                # One that has ended, or that somebody has frozen already, is none of ours.
-                container.pause()
-                frozen.append(container)
-        yield
-    finally:
-        # All of them, also behind one that does not.
-        gone_on = [_let_go(container) for container in frozen]
-        if all(gone_on):
-            guard.kill()
-            guard.wait()
+    ) as guard:
+        frozen = []
+        try:
+            for container in running:
+                with contextlib.suppress(docker.errors.APIError):
+                    # It may have ended since.
+                    container.pause()
+                    frozen.append(container)
+            yield
+        finally:
+            # All of them, also behind one that does not.
+            gone_on = [_let_go(container) for container in frozen]
+            if all(gone_on):
+                guard.kill()
 
 
 def _let_go(container: t.Any) -> bool:

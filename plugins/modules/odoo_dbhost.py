@@ -277,8 +277,7 @@ class Target:
 
     def instance(self) -> tuple[t.Any, _odoo_instance.Instance, _alias.Name | str]:
         container = _docker.find(self.client, self.name)
-        if container.status != "running":
-            raise PooledError(f"container {self.name!r} is {container.status}; start it, or leave it out", "name")
+        _docker.check_runs(container, "name")
         instance, name = _moves.look_at(self.client, container)
         if self.record is not None and "alias" in self.kept:
             # An interrupted run may have moved the name already.

@@ -182,8 +182,7 @@ def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
         return [c for c in running if not c.name.endswith(_moves.NEW_SUFFIX) and _docker.runs_odoo(c)]
     containers = [_docker.find(client, name) for name in names]
     for container in containers:
-        if container.status != "running":
-            raise PooledError(f"container {container.name!r} is {container.status}; start it", "containers")
+        _docker.check_runs(container, "containers")
     return containers
 
 

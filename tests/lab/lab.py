@@ -462,7 +462,7 @@ class Lab:
                 "image": attributes["Image"],
                 "config": attributes["Config"],
                 "host_config": attributes["HostConfig"],
-                "running": attributes["State"]["Running"],
+                "status": attributes["State"]["Status"],
                 "networks": {
                     name: {key: network[key] for key in ("Aliases", "IPAMConfig")}
                     for name, network in attributes["NetworkSettings"]["Networks"].items()
