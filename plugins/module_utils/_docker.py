@@ -18,6 +18,8 @@ import time
 import traceback
 import typing as t
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.pooled.odoo.plugins.module_utils import _container, _odoo_probe
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
@@ -68,10 +70,9 @@ def connect(params: t.Mapping[str, t.Any]) -> t.Any:
 def find(client: t.Any, name: str) -> t.Any:
     """The container *name*; raises PooledError where there is none. One that a killed run held goes on within a moment, and
     is waited for."""
-    try:
-        container = client.containers.get(name)
-    except docker.errors.NotFound:
-        raise PooledError(f"there is no container {name!r} on this host; 'docker ps -a' lists them", "name") from None
+    container = find_or_none(client, name)
+    if container is None:
+        raise PooledError(f"there is no container {name!r} on this host; 'docker ps -a' lists them", "name")
     deadline = time.monotonic() + HELD_SECONDS + LETTING_GO_SECONDS
     while container.status == "paused" and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -187,16 +188,30 @@ def held(client: t.Any, containers: t.Sequence[t.Any]) -> t.Iterator[None]:
         frozen = []
         try:
             for container in running:
-                with contextlib.suppress(docker.errors.APIError):
-                    # It may have ended since.
+                try:
                     container.pause()
                     frozen.append(container)
+                except docker.errors.APIError as error:
+                    _tell_of_free(container, error)
             yield
         finally:
             # All of them, also behind one that does not.
             gone_on = [_let_go(container) for container in frozen]
             if all(gone_on):
                 guard.kill()
+
+
+def _tell_of_free(container: t.Any, error: t.Any) -> None:
+    try:
+        container.reload()
+    except docker.errors.NotFound:
+        return
+    # One that has ended since, or that somebody else has frozen, connects to nothing.
+    if container.status == "running":
+        warn(
+            f"{container.name} cannot be frozen ({error.explanation}), so a connection that it opens in the milliseconds in"
+            " which a name moves may fail"
+        )
 
 
 def _let_go(container: t.Any) -> bool:

@@ -521,8 +521,8 @@ class Target:
             raise PooledError(
                 f"{error}. Putting it back failed too: {second}. The rollback token is kept; repeat with state=reverted"
             ) from error
-        outcome = "It was put back and works at its former address again" if works else "Its odoo.conf was put back"
-        raise PooledError(f"{error}. {outcome}") from error
+        outcome = "works at its former address again" if works else "will use its former address when it runs again"
+        raise PooledError(f"{error}. It was put back and {outcome}") from error
 
     def undo_interrupted_recreate(self) -> None:
         """From wherever a recreation stopped: the former container under its own name, running; the new one gone."""
@@ -622,11 +622,19 @@ class Target:
                 if fixed:
                     self.warnings.append(fixed)
 
+    def running(self) -> t.Any | None:
+        """The instance on its way back. Where it was lost meanwhile there is a warning, and nothing to wait for."""
+        container = _docker.find_or_none(self.client, self.name) and _docker.find(self.client, self.name)
+        if container is not None and container.status == "running":
+            return container
+        state = "gone" if container is None else container.status
+        self.warnings.append(f"{self.name} is {state}; it will use its former address when it runs again")
+        return None
+
     def revert_alias(self) -> tuple[int, bool]:
         """Behind :meth:`give_name_back` only open connections are left to bring home."""
-        container = _docker.find(self.client, self.name)
-        if container.status != "running":
-            self.warnings.append(f"{self.name} is {container.status}; it will use PostgreSQL when it starts")
+        container = self.running()
+        if container is None:
             return 0, False
         _moves.renew(container, self.params["timeout"])
         _moves.wait_for(container, self.way_back(), self.params["timeout"])
@@ -673,12 +681,11 @@ class Target:
         keys = {_odoo_conf.OPTIONS: [KEYS[part] for part in self.kept["moves"]]}
         if self.kept.get("job_runner"):
             keys[_queue_job.SECTION] = list(_queue_job.KEYS.values())
-        container = _docker.find(self.client, self.name)
         warning = _moves.restore_file(self.kept["file"], keys, self.interrupted)
         if warning:
             self.warnings.append(warning)
-        if container.status != "running":
-            self.warnings.append(f"{self.name} is {container.status}; it will use its former address when it starts")
+        container = self.running()
+        if container is None:
             return 0, False
         started = time.monotonic()
         found = _docker.probe(container, {"do": "describe"})

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.lab import POOLER, Lab
+from tests.lab.lab import DATABASE_ADDRESS, POOLER, Lab
 from tests.lab.load import Traffic, warm_up
 from tests.modules import run_module
 
@@ -120,6 +120,12 @@ def ends(name: str) -> set[str]:
     """Where the container's database connections go now."""
     found = run_module("odoo_info", containers=[name], databases=False)["instances"][0]["connections"]
     return {end["address"] for end in found if end["port"] == 5432}
+
+
+def works_directly(name: str) -> None:
+    """Raises ConnectionError as long as the container is not connected to PostgreSQL, or not to it alone."""
+    if ends(name) != {DATABASE_ADDRESS}:
+        raise ConnectionError("not yet")
 
 
 def pooler_address(lab: Lab) -> str:

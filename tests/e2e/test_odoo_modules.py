@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import BY_ENVIRONMENT, BY_FILE, POOLED, ends
+from tests.e2e.conftest import BY_ENVIRONMENT, BY_FILE, POOLED, ends, works_directly
 from tests.lab.lab import DATABASE, DATABASE_ADDRESS, NETWORK, POOLER, Lab, wait_until
 from tests.modules import ModuleFailed, run_module
 
@@ -160,13 +160,7 @@ def test_a_move_that_does_not_work_is_put_back(lab: Lab, pooler: str, state_dir:
     assert "is not right after 15 s" in str(caught.value)
     assert "works at its former address again" in str(caught.value) or "runs again" in str(caught.value)
     assert lab.state() == before
-    odoo = next(odoo for odoo in lab.instances if odoo.name == name)
-    wait_until("it works at its former address", 60, works_directly, lab, odoo.name)
-
-
-def works_directly(lab: Lab, name: str) -> None:
-    if ends(name) != {DATABASE_ADDRESS}:
-        raise ConnectionError("not yet")
+    wait_until("it works at its former address", 60, works_directly, name)
 
 
 # Looks for the host of its argument and connects to it, again and again until there is a file; prints how often, and what failed.
@@ -244,7 +238,7 @@ def test_a_killed_run_can_be_finished_or_taken_back(
     kill_in_the_middle(there, Path(state_dir) / f"{name}.json", delay)
     run_module("odoo_dbhost", **back)
     assert lab.state() == before
-    wait_until("it works at its former address", 60, works_directly, lab, name)
+    wait_until("it works at its former address", 60, works_directly, name)
 
 
 @pytest.mark.parametrize("lost", [POOLER, DATABASE])
@@ -262,8 +256,29 @@ def test_who_was_left_off_the_network_comes_back(lab: Lab, pooler: str, state_di
     run_module("odoo_dbhost", name=BY_ENVIRONMENT, state="reverted", state_dir=state_dir)
     assert lab.state() == before
     assert lab.address(POOLER) == pooler
-    wait_until("it works at its former address", 60, works_directly, lab, BY_ENVIRONMENT)
+    wait_until("it works at its former address", 60, works_directly, BY_ENVIRONMENT)
     assert run_module("docker_names", **mend)["changed"] is False
+
+
+@pytest.mark.parametrize(("name", "method"), [(BY_FILE, "reload"), (BY_ENVIRONMENT, "alias")])
+def test_an_instance_that_was_lost_goes_back_as_far_as_it_is_there(
+    lab: Lab, pooler: str, state_dir: str, name: str, method: str
+) -> None:
+    before = lab.state()
+    there: dict[str, t.Any] = {"name": name, "host": POOLED, "method": method, "followers": EVERYBODY}
+    run_module("odoo_dbhost", **there, state_dir=state_dir)
+    container = lab.client.containers.get(name)
+    container.kill()
+    container.rename(f"{name}-lost")
+    try:
+        back = run_module("odoo_dbhost", name=name, state="reverted", state_dir=state_dir)
+    finally:
+        container.rename(name)
+        container.start()
+    assert f"{name} is gone; it will use its former address when it runs again" in back["warnings"]
+    assert not (Path(state_dir) / f"{name}.json").exists()
+    wait_until("it works at its former address", 60, works_directly, name)
+    assert lab.state() == before
 
 
 def kill_in_the_middle(arguments: dict[str, t.Any], record: Path, delay: float) -> None:

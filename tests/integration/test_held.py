@@ -13,6 +13,8 @@ import sys
 import typing as t
 
 import pytest
+from ansible.module_utils.common.warnings import get_warning_messages
+from docker.errors import APIError
 from docker.models.containers import Container
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _docker
@@ -72,3 +74,17 @@ def test_what_somebody_else_has_frozen_stays_so_and_is_told(sleeper: Container) 
     with pytest.raises(PooledError, match=f"is paused; let it run .'docker unpause {NAME}'"):
         _docker.check_runs(_docker.find(client, NAME), "name")
     sleeper.unpause()
+
+
+def test_what_cannot_be_frozen_is_told_of(sleeper: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine without a freezer refuses; this one has it, so its refusal is played."""
+
+    def refuse() -> None:
+        raise APIError("500", explanation="no freezer")
+
+    client = _docker.connect({"docker_host": "unix:///var/run/docker.sock"})
+    monkeypatch.setattr(sleeper, "pause", refuse)
+    with _docker.held(client, [sleeper]):
+        assert status(sleeper) == "running"
+    (told,) = [text for text in get_warning_messages() if NAME in text]
+    assert told.startswith(f"{NAME} cannot be frozen (no freezer)")

@@ -2,8 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A run that is killed at the boundary of two tasks can be repeated, and taken back. The boundaries are found by a callback, and
-those that have a change behind them are tried: at the others the host is what it was at the one before.
+"""A run that is killed at the boundary of two tasks can be repeated, and taken back; and one that loses an instance on its way
+leaves the others consistent.
+
+The boundaries are found by a callback, and those that have a change behind them are tried: at the others the host is what it
+was at the one before.
 
 Each costs a minute or more, so by default some of them are tried; POOLED_ODOO_EVERY_BOUNDARY=1 tries them all, and
 POOLED_ODOO_EVERY_BOUNDARY=7: all from the seventh on.
@@ -20,11 +23,13 @@ import signal
 import subprocess
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.e2e.conftest import works_directly
 from tests.e2e.faults.conftest import SETTINGS, Runner
-from tests.lab.lab import Lab
+from tests.lab.lab import Lab, wait_until
 from tests.lab.load import Traffic
 
 FIRST = int(os.environ.get("POOLED_ODOO_EVERY_BOUNDARY", "0"))
@@ -91,6 +96,38 @@ def direct(lab: Lab) -> list[str]:
     running = [str(container.name) for container in lab.client.containers.list(filters={"label": "pooled.odoo"})]
     poolers = [lab.address(name) for name in running]
     return [address for address in lab.client_addresses() if address not in poolers]
+
+
+def test_the_others_go_back_where_an_instance_is_lost_before_its_turn(
+    lab: Lab, runner: Runner, before: dict[str, t.Any]
+) -> None:
+    first, last = (odoo.name for odoo in lab.instances)
+    token = lab.directory / "state" / "cutover" / f"{first}.json"
+    container = lab.client.containers.get(last)
+    with ThreadPoolExecutor(1) as pool:
+        roll = pool.submit(runner.run, "deploy")
+        wait_until("the first one moves", 180, token.stat)
+        container.kill()
+        done, _boundaries = roll.result()
+    assert done.code != 0
+    assert f"container '{last}' is exited; let it run ('docker start {last}'), or leave it out" in done.output
+    assert "Everything was put back: Odoo uses PostgreSQL directly again and the pooler is gone." in done.output
+    container.start()
+    assert lab.state() == before
+
+
+def test_an_instance_that_is_lost_behind_the_pooler_keeps_nobody_from_the_way_back(
+    lab: Lab, runner: Runner, before: dict[str, t.Any]
+) -> None:
+    lost = lab.instances[0].name
+    runner.finish("deploy")
+    container = lab.client.containers.get(lost)
+    container.kill()
+    told = runner.finish("rollback").output
+    assert f"{lost} is exited; it will use its former address when it runs again" in told
+    container.start()
+    wait_until("it works at its former address", 60, works_directly, lost)
+    assert lab.state() == before
 
 
 def test_a_second_run_stops_with_a_clear_word(lab: Lab, runner: Runner) -> None:
