@@ -66,6 +66,7 @@ class Play:
     def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
         self.code = done.returncode
         self.output = done.stdout
+        self.warnings = done.stderr
         recap = re.search(r"localhost\s+:(.*)", done.stdout.rpartition("PLAY RECAP")[2])
         pairs = re.findall(r"(\w+)=(\d+)", recap.group(1)) if recap else []
         self.recap = {name: int(value) for name, value in pairs}

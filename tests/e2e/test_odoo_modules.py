@@ -275,7 +275,7 @@ def test_an_instance_that_was_lost_goes_back_as_far_as_it_is_there(
     finally:
         container.rename(name)
         container.start()
-    assert f"{name} is gone; it will use its former address when it runs again" in back["warnings"]
+    assert f"{name} is gone; it will use its former address when it runs again" in json.dumps(back["warnings"])
     assert not (Path(state_dir) / f"{name}.json").exists()
     wait_until("it works at its former address", 60, works_directly, name)
     assert lab.state() == before
