@@ -75,7 +75,7 @@ seealso:
 EXAMPLES = r"""
 - name: Apply a new configuration
   pooled.odoo.pgbouncer_admin:
-    login_host: /run/pooled-odoo
+    login_host: /var/lib/pooled-odoo-socket
     login_user: pooled_odoo_admin
     login_password: "{{ admin_password }}"
     command: reload
@@ -83,7 +83,7 @@ EXAMPLES = r"""
 
 - name: Hold all queries while PostgreSQL restarts
   pooled.odoo.pgbouncer_admin:
-    login_host: /run/pooled-odoo
+    login_host: /var/lib/pooled-odoo-socket
     login_user: pooled_odoo_admin
     login_password: "{{ admin_password }}"
     command: pause

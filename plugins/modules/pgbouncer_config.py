@@ -288,7 +288,7 @@ EXAMPLES = r"""
 
 - name: Apply it
   pooled.odoo.pgbouncer_admin:
-    login_host: /run/pooled-odoo
+    login_host: /var/lib/pooled-odoo-socket
     login_user: pooled_odoo_admin
     login_password: "{{ admin_password }}"
     command: reload

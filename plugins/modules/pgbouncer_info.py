@@ -31,7 +31,7 @@ seealso:
 EXAMPLES = r"""
 - name: Look at the pools
   pooled.odoo.pgbouncer_info:
-    login_host: /run/pooled-odoo
+    login_host: /var/lib/pooled-odoo-socket
     login_user: pooled_odoo_admin
     login_password: "{{ admin_password }}"
     gather: [pools, lists]
