@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: run_lock
 short_description: Keep a second run of a playbook off the same host
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Notes on the target which run is at work there. Another one waits, and stops with a clear word when that does not help.
   - A run that is gone keeps nobody off. On the controller where it ran that is seen at once, because its process is gone;
@@ -36,12 +36,13 @@ options:
   state:
     description:
       - Whether this run holds the lock.
+      - V(renewed) is for long work in between. The O(lease) begins anew, if this run holds the lock; if not, nothing happens.
     type: str
-    choices: [held, released]
+    choices: [held, renewed, released]
     default: held
   playbook:
     description:
-      - What this run does, for the message that others get.
+      - What this run does, for the message that others get. For O(state=held).
     type: str
     default: a playbook
   wait:
@@ -120,10 +121,15 @@ def read(path: str) -> Owner | None:
     return found if isinstance(found, dict) else None
 
 
+def write(path: str, owner: Owner) -> None:
+    attributes = _files.Attributes(os.geteuid(), os.getegid(), 0o600)
+    _files.replace_all_locked({path: (json.dumps(owner) + "\n").encode()}, attributes)
+
+
 def decide(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     path, owner = params["path"], params["owner"] or {}
     directory = os.path.dirname(path)
-    if check_mode and not os.path.isdir(directory):
+    if (check_mode or params["state"] != "held") and not os.path.isdir(directory):
         return {"changed": False, "owner": None}
     os.makedirs(directory, mode=0o700, exist_ok=True)
     # Between looking and writing nobody else may write.
@@ -131,18 +137,21 @@ def decide(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         found, now = read(path), time.time()
+        own = found if found is not None and same(found, owner) else None
         if params["state"] == "released":
-            own = found is not None and same(found, owner)
             if own and not check_mode:
                 _files.remove(path)
             return {"changed": False, "owner": None if own else found}
+        if params["state"] == "renewed":
+            if own and not check_mode:
+                write(path, {**own, "since": now})
+            return {"changed": False, "owner": found}
         gone = found is not None and params["gone"] is not None and same(found, params["gone"])
         if keeps_off(found, owner, now, params["lease"]) and not gone and not params["force"]:
             return {"changed": False, "owner": found, "kept_off": True}
         taken = {**owner, "playbook": params["playbook"], "since": now}
         if not check_mode:
-            attributes = _files.Attributes(os.geteuid(), os.getegid(), 0o600)
-            _files.replace_all_locked({path: (json.dumps(taken) + "\n").encode()}, attributes)
+            write(path, taken)
         return {"changed": False, "owner": taken}
     finally:
         os.close(descriptor)
@@ -152,7 +161,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
-            "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
+            "state": {"type": "str", "choices": ["held", "renewed", "released"], "default": "held"},
             "playbook": {"type": "str", "default": "a playbook"},
             "wait": {"type": "int", "default": 0},
             "lease": {"type": "int", "default": 7200},

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import stat
@@ -57,6 +58,28 @@ def test_one_after_the_other(tmp_path: Path) -> None:
     assert not path.exists()
     path.write_text("half a no")
     assert ask(ME)["owner"]["pid"] == 1
+
+
+def test_a_long_run_renews_what_it_holds_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "run.lock"
+    other = {**ME, "pid": 2}
+
+    def renew(owner: dict[str, t.Any]) -> dict[str, t.Any]:
+        return run_module("run_lock", path=str(path), owner=owner, state="renewed")
+
+    assert renew(ME)["owner"] is None
+    assert run_module("run_lock", path=str(path), owner=ME, state="released")["owner"] is None
+    assert not path.parent.exists()
+    run_module("run_lock", path=str(path), owner=ME, playbook="deploy")
+    long_ago = {**json.loads(path.read_text()), "since": 10.0}
+    path.write_text(json.dumps(long_ago))
+    renew(other)
+    assert json.loads(path.read_text()) == long_ago
+    renew(ME)
+    renewed = json.loads(path.read_text())
+    assert renewed["since"] > 10.0
+    assert {**renewed, "since": 10.0} == long_ago
+    assert run_module("run_lock", path=str(path), owner=other)["kept_off"] is True
 
 
 def test_who_is_alive() -> None:
