@@ -23,7 +23,15 @@ import re
 import time
 import typing as t
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _addresses, _compose, _container, _docker, _files, _ini
+from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _addresses,
+    _compose,
+    _container,
+    _cutover,
+    _docker,
+    _files,
+    _ini,
+)
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 SCHEMA = "pooled.odoo/alias/1"
@@ -68,10 +76,12 @@ def find(client: t.Any, inspection: t.Mapping[str, t.Any], host: str) -> Name | 
             return f"{host} is the container's own name, which Docker always resolves to it; give it another (docker rename)"
     if len(holders) > 1:
         return f"{host} is the name of several containers ({', '.join(sorted(holder.name for _network, holder in holders))})"
-    if not holders:
-        return Name(networks[0].name, host, None)
-    network, holder = holders[0]
-    return Name(network.name, host, holder)
+    if holders:
+        network, holder = holders[0]
+        return Name(network.name, host, holder)
+    # Where a pooler has it already, for another instance's sake, is where it belongs.
+    given = [network.name for network, member in found if _is_pooler(member) and host in _aliases(member, network.name)]
+    return Name(given[0] if given else networks[0].name, host, None)
 
 
 def hindrance(client: t.Any, name: Name, user: t.Mapping[str, t.Any]) -> str | None:
@@ -123,17 +133,19 @@ def poolers(client: t.Any, name: str | None = None) -> dict[str, str]:
     }
 
 
-def poolers_at(client: t.Any, network: str, addresses: t.Collection[str]) -> list[t.Any]:
-    """The collection's poolers that have *addresses* on *network*; raises PooledError where one of them is anything else."""
-    members = {_address(member, network): member for member in _members(client, _network(client, network))}
-    for address in sorted(addresses):
-        if address not in members:
-            raise PooledError(f"the pooler is not on the network {network}; connect it there first", "host")
-        if not _is_pooler(members[address]):
-            raise PooledError(
-                f"{members[address].name} was not made by this collection, so it is given no other name", "host"
-            )
-    return [members[address] for address in sorted(addresses)]
+def poolers_on(client: t.Any, network: str, host: str) -> dict[str, t.Any]:
+    """The collection's poolers that have the name *host* on *network*, by their addresses there. Raises PooledError where there
+    is none, or where another container has that name too.
+
+    (The resolver would not do: to a container on several networks it tells the addresses on the first that knows the name.)"""
+    members = _members(client, client.networks.get(network))
+    named = [member for member in members if host in (member.name, *_aliases(member, network))]
+    for member in named:
+        if not _is_pooler(member):
+            raise PooledError(f"{member.name} was not made by this collection, so it is given no other name", "host")
+    if not named:
+        raise PooledError(f"no pooler has the name {host} on the network {network}; connect it there first", "host")
+    return {_address(member, network): member for member in sorted(named, key=lambda member: str(member.name))}
 
 
 def check_upstream(pooler: t.Any, name: str) -> None:
@@ -308,6 +320,11 @@ def take(client: t.Any, state_dir: str, name: Name, poolers: t.Sequence[t.Any], 
         path = path_of(state_dir, name.network, name.name)
         known = _files.read(path) is not None
         record = _load(path) if known else _begin(name, former)
+        if known and name.holder is None:
+            # PostgreSQL may have come back in a container of another name.
+            name = name._replace(holder=_other_holder(client, record))
+        if known and name.holder is not None and name.holder.name != record["holder"]:
+            record = {**_begin(name, [_address(name.holder, name.network)]), "poolers": record["poolers"]}
         for pooler in poolers:
             # One may have been added since; how the others were connected is known from before the first step.
             record["poolers"].setdefault(pooler.name, _connected(pooler, name.network, name.name))
@@ -376,9 +393,16 @@ def _mend(client: t.Any, record: Record) -> list[str]:
     return [container.name for container, _kept in astray]
 
 
-def give_all_back(client: t.Any, state_dir: str) -> list[Record]:
-    """:func:`give_back` for every name that a pooler still has, whoever it was taken for; what was on record of them."""
-    given = [give_back(client, state_dir, record["network"], record["name"]) for record in load_all(state_dir)]
+def nobodys(state_dir: str) -> list[Record]:
+    """The records of names by which no instance is moved any more."""
+    needed = [record["alias"] for record in _cutover.all_records(state_dir) if "alias" in record]
+    needed_names = {(kept["network"], kept["name"]) for kept in needed}
+    return [record for record in load_all(state_dir) if (record["network"], record["name"]) not in needed_names]
+
+
+def give_rest_back(client: t.Any, state_dir: str) -> list[Record]:
+    """:func:`give_back` for every name by which no instance is moved any more; what was on record of them."""
+    given = [give_back(client, state_dir, record["network"], record["name"]) for record in nobodys(state_dir)]
     return [record for record in given if record is not None]
 
 
@@ -411,19 +435,32 @@ def _give(client: t.Any, record: Record) -> None:
     holder = _docker.find_or_none(client, record["holder"])
     if holder is not None and name in _aliases(holder, network):
         kept = record["holding"]
-        others = [alias for alias in kept["endpoint"]["Aliases"] if alias != name]
+        others = [alias for alias in kept["endpoint"]["Aliases"] if alias not in (name, name + DIRECT_SUFFIX)]
         direct = {**kept["endpoint"], "Aliases": [*others, name + DIRECT_SUFFIX]}
         _rejoin(client, holder, network, direct, kept["address"])
+
+
+def _other_holder(client: t.Any, record: Record) -> t.Any | None:
+    """The container that has the name on the network in place of the one on record, which is gone."""
+    if not record["holder"] or _docker.find_or_none(client, record["holder"]) is not None:
+        return None
+    network = client.networks.get(record["network"])
+    for member in _members(client, network):
+        if record["name"] in _aliases(member, network.name) and not _is_pooler(member):
+            return member
+    return None
 
 
 def _return(client: t.Any, record: Record) -> None:
     network, name = record["network"], record["name"]
     holder = _docker.find_or_none(client, record["holder"])
     if record["holder"] and holder is None:
-        raise PooledError(
-            f"the container {record['holder']}, which had the name {name}, is gone, so the name stays with the pooler; start it"
-            " again and repeat, or give the name to PostgreSQL's new container and repeat"
-        )
+        if _other_holder(client, record) is None:
+            raise PooledError(
+                f"the container {record['holder']}, which had the name {name}, is gone, so the name stays with the pooler;"
+                " start it again and repeat, or give the name to PostgreSQL's new container and repeat"
+            )
+        record["holder"] = None
     _mend(client, record)
     if holder is not None:
         holder.reload()

@@ -45,7 +45,8 @@ options:
       - Whether it shall have these names.
       - With V(rejoined), every container that a run of M(pooled.odoo.odoo_dbhost) has left off its network, because it was
         killed between leaving and joining, joins it again. Names are not changed by that.
-      - With V(returned), every name that M(pooled.odoo.odoo_dbhost) has given to a pooler means PostgreSQL again.
+      - With V(returned), every name that M(pooled.odoo.odoo_dbhost) has given to a pooler means PostgreSQL again, but for those
+        by which an instance is still moved.
     type: str
     choices: [present, absent, rejoined, returned]
     default: present
@@ -129,7 +130,7 @@ def rejoin(client: Any, params: dict[str, Any], check_mode: bool) -> dict[str, A
 
 def give_back(client: Any, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     state_dir = params["state_dir"]
-    records = _alias.load_all(state_dir) if check_mode else _alias.give_all_back(client, state_dir)
+    records = _alias.nobodys(state_dir) if check_mode else _alias.give_rest_back(client, state_dir)
     names = [record["name"] for record in records]
     warnings = [] if check_mode else [told for told in map(_alias.left_fixed, records) if told]
     lines = "".join(f"{name}\n" for name in names)

@@ -396,12 +396,18 @@ class Target:
         if self.kept["after"] != {"host": self.params["host"], "port": self.params["port"]}:
             return False
         # In check mode the pooler may be about to be made.
-        arrived = set(_moves.resolves(container, self.params["host"]))
-        if arrived and arrived == set(_moves.resolves(container, instance.address.host)):
+        if _moves.resolves(container, self.params["host"]) and self.name_leads_to_poolers(container, instance):
             return True
         # Somebody has made PostgreSQL's container anew, with its name; so it is moved once more.
         self.kept["phase"] = _cutover.STARTED
         return False
+
+    def name_leads_to_poolers(self, container: t.Any, instance: _odoo_instance.Instance) -> bool:
+        try:
+            poolers = _alias.poolers_on(self.client, self.kept["alias"]["network"], self.params["host"])
+        except PooledError:
+            return False
+        return set(poolers) == set(_moves.resolves(container, instance.address.host))
 
     def runner_address(
         self, instance: _odoo_instance.Instance, before: t.Mapping[str, t.Any], method: str
@@ -770,21 +776,22 @@ class Renaming:
 
     def carry_out(self, goal: _moves.Goal) -> int:
         target, name = self.target, self.name
-        poolers = _alias.poolers_at(target.client, name.network, [address for address, _port in target.pooler_ends])
-        for pooler in poolers:
+        poolers = _alias.poolers_on(target.client, name.network, goal.host)
+        for pooler in poolers.values():
             _alias.check_upstream(pooler, name.name)
         target.kept["alias"] = {
             "network": name.network,
             "name": name.name,
             "holder": name.holder and name.holder.name,
         }
+        target.kept["pooler_ends"] = [[address, goal.port] for address in poolers]
         target.save()
         former = [address for address, _port in goal.leave]
-        taken = _alias.take(target.client, target.params["state_dir"], name, poolers, former)
+        taken = _alias.take(target.client, target.params["state_dir"], name, list(poolers.values()), former)
         try:
             self.check_leads_there()
             _moves.renew(self.job.container, target.params["timeout"])
-            _moves.wait_for(self.job.container, goal, target.params["timeout"])
+            _moves.wait_for(self.job.container, goal._replace(host=name.name), target.params["timeout"])
         except _docker.ERRORS as error:
             if taken:
                 target.put_back(error)
