@@ -113,16 +113,33 @@ def drop(state_dir: str, name: str) -> None:
 
 
 def remember_file(path: str, before: bytes, after: bytes, in_place: bool) -> dict[str, t.Any]:
-    return {
+    """What the way back needs of a file. Where it is written *in_place*, a run that dies meanwhile leaves a mixture, which only
+    both contents tell from somebody else's."""
+    entry = {
         "path": path,
         "before": base64.b64encode(before).decode(),
         "after_sha256": hashlib.sha256(after).hexdigest(),
         "in_place": in_place,
     }
+    return {**entry, "after": base64.b64encode(after).decode()} if in_place else entry
 
 
 def file_before(entry: t.Mapping[str, t.Any]) -> bytes:
     return base64.b64decode(entry["before"])
+
+
+def is_half_ours(entry: t.Mapping[str, t.Any], content: bytes) -> bool:
+    """Whether *content* is what a process leaves that dies while it overwrites one of the two contents with the other."""
+    if "after" not in entry:
+        return False  # renamed into its place, so never half there
+    both = (file_before(entry), base64.b64decode(entry["after"]))
+    return any(_is_mixture(content, written, was) for written, was in (both, both[::-1]))
+
+
+def _is_mixture(content: bytes, written: bytes, was: bytes) -> bool:
+    """Whether it is the beginning of *written*, and behind it what *was* there."""
+    same = len(os.path.commonprefix([content, written]))
+    return content[same:] == was[same:]
 
 
 def is_ours(entry: t.Mapping[str, t.Any], content: bytes) -> bool:

@@ -152,11 +152,9 @@ def write_conf(path: str, content: bytes, in_place: bool) -> None:
         _files.replace(path, content, _files.attributes_of(path))
 
 
-def restore_file(
-    entry: t.Mapping[str, t.Any], keys: t.Mapping[str, t.Collection[str]], half_written: bool
-) -> str | None:
+def restore_file(entry: t.Mapping[str, t.Any], keys: t.Mapping[str, t.Collection[str]]) -> str | None:
     """Puts back what was in the file; a warning if somebody else has changed it since, in which case only *keys* (of each
-    section) are put back. With *half_written* nobody else had the time, so whatever is there is ours."""
+    section) are put back."""
     if not entry["in_place"]:
         _files.remove_leftovers(entry["path"])
     now = _files.read(entry["path"])
@@ -165,7 +163,7 @@ def restore_file(
         raise PooledError(f"{entry['path']} is gone; put it back by hand")
     if now == before:
         return None
-    if half_written or _cutover.is_ours(entry, now):
+    if _cutover.is_ours(entry, now) or _cutover.is_half_ours(entry, now):
         write_conf(entry["path"], before, entry["in_place"])
         return None
     text = text_of(now)

@@ -657,7 +657,7 @@ class Target:
                 private = _files.Attributes(os.geteuid(), os.getegid(), 0o600)
                 _files.replace(entry["path"], _cutover.file_before(entry), private)
                 self.warnings.append(f"{entry['path']} was gone; it is there again, for root alone")
-            elif _cutover.is_ours(entry, content) or self.interrupted:
+            elif _cutover.is_ours(entry, content):
                 _moves.write_conf(entry["path"], _cutover.file_before(entry), False)
             elif content != _cutover.file_before(entry):
                 self.warnings.append(
@@ -687,7 +687,7 @@ class Target:
         keys = {_odoo_conf.OPTIONS: [KEYS[part] for part in self.kept["moves"]]}
         if self.kept.get("job_runner"):
             keys[_queue_job.SECTION] = list(_queue_job.KEYS.values())
-        warning = _moves.restore_file(self.kept["file"], keys, self.interrupted)
+        warning = _moves.restore_file(self.kept["file"], keys)
         if warning:
             self.warnings.append(warning)
         container = self.running()

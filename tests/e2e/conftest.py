@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
 import time
 import typing as t
 from pathlib import Path
@@ -31,6 +33,7 @@ QUICK = {
 
 # The two instances of the small lab, by where their database's address stands; and the pooler's name.
 BY_FILE, BY_ENVIRONMENT = "pooled-lab-odoo1", "pooled-lab-odoo2"
+EVERYBODY = [BY_FILE, BY_ENVIRONMENT]
 POOLED = "pooled-odoo"
 
 # A lab that bin/demo has left, moved and warm, is used as it is and stays: its largest size takes a quarter of an hour to make.
@@ -132,3 +135,19 @@ def works_directly(name: str) -> None:
 def pooler_address(lab: Lab) -> str:
     networks = lab.client.containers.get(POOLER).attrs["NetworkSettings"]["Networks"]
     return next(iter(networks.values()))["IPAddress"]
+
+
+def kill_in_the_middle(arguments: dict[str, t.Any], path: Path, delay: float, content: bytes = b"") -> None:
+    """A run of odoo_dbhost that is killed *delay* seconds after it wrote *content* into *path*, its record for example."""
+    code = (
+        "import json, sys; from tests.modules import run_module; run_module('odoo_dbhost', **json.loads(sys.argv[1]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, json.dumps(arguments)], start_new_session=True)
+    deadline = time.monotonic() + 30
+    while not path.exists() or content not in path.read_bytes():
+        assert time.monotonic() < deadline
+        assert process.poll() is None, "it ended before it began"
+        time.sleep(0.01)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

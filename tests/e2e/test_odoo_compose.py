@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _compose
-from tests.e2e.conftest import POOLED, ends
+from tests.e2e.conftest import POOLED, ends, kill_in_the_middle
 from tests.lab.compose import COMMAND, SERVICES, ComposeProject
 from tests.lab.lab import DATABASE_ADDRESS, Lab
 from tests.modules import ModuleFailed, run_module
@@ -82,6 +82,23 @@ def test_two_services_one_file(project: ComposeProject, pooler: str, state_dir: 
         run_module("odoo_dbhost", **{**there(project, service, state_dir), "state": "reverted"})
     assert project.files() == files
     assert _compose.differences(containers, project.containers()) == []
+
+
+def test_what_somebody_wrote_behind_an_interrupted_move_stays(
+    project: ComposeProject, pooler: str, state_dir: str
+) -> None:
+    files, containers = project.files(), project.containers()
+    path, note = project.directory / "compose.yaml", b"# mended by hand\n"
+    arguments = there(project, "mapping", state_dir)
+    # Then it asks Compose what that means, and has not begun to bring the service up.
+    kill_in_the_middle(arguments, path, 0, POOLED.encode())
+    path.write_bytes(path.read_bytes() + note)
+    back = run_module("odoo_dbhost", **{**arguments, "state": "reverted"})
+    assert "only the database's address was put back" in str(back["warnings"])
+    assert project.files() == {**files, "compose.yaml": files["compose.yaml"] + note}
+    path.write_bytes(files["compose.yaml"])
+    assert _compose.differences(containers, project.containers()) == []
+    assert ends(project.container("mapping")) == {DATABASE_ADDRESS}
 
 
 def test_a_changed_file_is_not_applied_in_passing(project: ComposeProject, state_dir: str) -> None:

@@ -8,10 +8,6 @@ fails or its run is killed."""
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import BY_ENVIRONMENT, BY_FILE, POOLED, ends, works_directly
+from tests.e2e.conftest import BY_ENVIRONMENT, BY_FILE, EVERYBODY, POOLED, ends, kill_in_the_middle, works_directly
 from tests.lab.lab import DATABASE, DATABASE_ADDRESS, NETWORK, POOLER, Lab, wait_until
 from tests.modules import ModuleFailed, run_module
 
@@ -63,7 +59,6 @@ def test_preflight(pooler: str) -> None:
         run_module("odoo_preflight", name=BY_FILE, host=BY_ENVIRONMENT)
 
 
-EVERYBODY = [BY_FILE, BY_ENVIRONMENT]
 MOVES = [
     (BY_FILE, "auto", "reload"),
     (BY_ENVIRONMENT, "auto", "alias"),
@@ -279,19 +274,3 @@ def test_an_instance_that_was_lost_goes_back_as_far_as_it_is_there(
     assert not (Path(state_dir) / f"{name}.json").exists()
     wait_until("it works at its former address", 60, works_directly, name)
     assert lab.state() == before
-
-
-def kill_in_the_middle(arguments: dict[str, t.Any], record: Path, delay: float) -> None:
-    """A run of odoo_dbhost that is killed *delay* seconds after it wrote its record."""
-    code = (
-        "import json, sys; from tests.modules import run_module; run_module('odoo_dbhost', **json.loads(sys.argv[1]))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code, json.dumps(arguments)], start_new_session=True)
-    deadline = time.monotonic() + 30
-    while not record.exists():
-        assert time.monotonic() < deadline
-        assert process.poll() is None, "it ended before it began"
-        time.sleep(0.01)
-    time.sleep(delay)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -204,6 +204,31 @@ def test_file_entries() -> None:
     assert _cutover.file_before(entry) == b"before\xff"
     assert _cutover.is_ours(entry, b"after")
     assert not _cutover.is_ours(entry, b"before\xff")
+    assert not _cutover.is_half_ours(entry, b"aftere\xff")
+
+
+HALVES = [(b"host = db\nx = 1\n", b"host = pooled-odoo\nx = 1\n"), (b"same\n", b"same\n"), (b"a = 11\n", b"b = 2\n")]
+
+
+@pytest.mark.parametrize(("before", "after"), HALVES)
+def test_a_file_that_was_half_overwritten_is_told_from_somebody_elses(
+    tmp_path: Path, before: bytes, after: bytes
+) -> None:
+    entry = _cutover.remember_file("/x", before, after, in_place=True)
+    path = tmp_path / "odoo.conf"
+    for was, written in ((before, after), (after, before)):
+        for died_at in range(len(written) + 1):
+            path.write_bytes(was)
+            with path.open("r+b") as handle:
+                handle.write(written[:died_at])
+            assert _cutover.is_half_ours(entry, path.read_bytes()), (was, written, died_at)
+    for others in (
+        before + b"; mended\n",
+        after + b"; mended\n",
+        b"; mended\n" + before,
+        before.replace(b"1", b"3") + b"4",
+    ):
+        assert not _cutover.is_half_ours(entry, others), others
 
 
 def test_pending_marker(tmp_path: Path) -> None:
