@@ -631,6 +631,9 @@ class Target:
     def running(self) -> t.Any | None:
         """The instance on its way back. Where it was lost meanwhile there is a warning, and nothing to wait for."""
         container = _docker.find_or_none(self.client, self.name) and _docker.find(self.client, self.name)
+        if container is not None and container.status == "paused":
+            # When it goes on it goes on as it was, with the pooler's address.
+            _docker.check_runs(container, "name")
         if container is not None and container.status == "running":
             return container
         state = "gone" if container is None else container.status
@@ -710,7 +713,7 @@ class Target:
         current = _docker.find_or_none(self.client, self.kept.get("new_id"))
         if former is None:
             self.warnings.append(f"the former container of {self.name} was removed; it was created anew from the token")
-            former = _moves.create_like(self.client, self.kept["inspection"], _moves.former_name(self.name), {}, {})
+            former = self.created_anew()
         goal = self.way_back()
         if current is not None and current.status == "running":
             gap = _moves.swap(current, former, goal, self.params["timeout"])
@@ -725,6 +728,18 @@ class Target:
         former.start()
         _moves.wait_for(former, goal, self.params["timeout"])
         return round((time.monotonic() - started) * 1000), True
+
+    def created_anew(self) -> t.Any:
+        """The former container, from the token; it is noted, so that a repetition finds it."""
+        name = _moves.former_name(self.name)
+        # Docker creates it also for a run that is killed before it can note that.
+        unnoted = _docker.find_or_none(self.client, name)
+        if unnoted is not None and unnoted.status == "created":
+            unnoted.remove()
+        former = _moves.create_like(self.client, self.kept["inspection"], name, {}, {})
+        self.kept["container_id"] = former.id
+        self.save()
+        return former
 
     def unchanged(self, address: dict[str, t.Any] | None, reason: str) -> dict[str, t.Any]:
         token = _cutover.path_of(self.params["state_dir"], self.name) if self.record else None
