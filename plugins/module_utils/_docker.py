@@ -128,9 +128,13 @@ def probe(container: t.Any, request: dict[str, t.Any], python: str = "python3") 
     return answer
 
 
+class NoServer(PooledError):
+    """What runs in the container is no Odoo server, though it may be another of Odoo's commands."""
+
+
 def describe(container: t.Any) -> dict[str, t.Any]:
-    """The probe's ``describe``; raises PooledError for a container that runs no Odoo server."""
-    nothing = PooledError(f"container {container.name!r} runs no Odoo server; name only Odoo containers", "name")
+    """The probe's ``describe``; raises NoServer for a container that runs no Odoo server."""
+    nothing = NoServer(f"container {container.name!r} runs no Odoo server; name only Odoo containers", "name")
     try:
         found = probe(container, {"do": "describe"})
     except PooledError:

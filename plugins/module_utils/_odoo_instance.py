@@ -16,6 +16,10 @@ from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledE
 from ansible_collections.pooled.odoo.plugins.module_utils._odoo_versions import facts, listeners, major_of
 
 
+class SharesNamespaces(PooledError):
+    """A container that cannot be told apart from others."""
+
+
 class Instance(t.NamedTuple):
     inspection: t.Mapping[str, t.Any]
     found: dict[str, t.Any]
@@ -98,13 +102,13 @@ def _runner_uses(instance: Instance) -> bool:
 def _check_own_namespaces(name: str, host_config: t.Mapping[str, t.Any]) -> None:
     network = host_config.get("NetworkMode") or ""
     if network == "host" or network.startswith("container:"):
-        raise PooledError(
+        raise SharesNamespaces(
             f"container {name!r} shares the network of {network.replace('container:', 'container ')}, where connections"
             " cannot be told apart; put it on a user-defined Docker network",
             "name",
         )
     if host_config.get("PidMode"):
-        raise PooledError(
+        raise SharesNamespaces(
             f"container {name!r} shares processes with {host_config['PidMode']}, so a signal could reach another Odoo;"
             " start it without --pid",
             "name",

@@ -21,7 +21,8 @@ options:
   containers:
     description:
       - Names of the containers to look at. It is an error if one of them does not run Odoo.
-      - By default all running containers that have an Odoo server among their processes. With an empty list none.
+      - By default all running containers that have an Odoo server among their processes. One that shares another container's
+        or the host's network or processes is left out then, with a warning. With an empty list none.
     type: list
     elements: str
   databases:
@@ -186,6 +187,26 @@ def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
     return containers
 
 
+def look_at_all(
+    client: t.Any, containers: t.Sequence[t.Any], params: t.Mapping[str, t.Any]
+) -> tuple[list[dict[str, t.Any]], list[str]]:
+    """The instances, and why some containers that nobody has named are left out."""
+    poolers = _alias.poolers(client)
+    instances, left_out = [], []
+    for container in containers:
+        try:
+            instances.append(look_at(client, container, poolers, params["state_dir"], params["databases"]))
+        except _odoo_instance.SharesNamespaces as error:
+            if params["containers"] is not None:
+                raise
+            left_out.append(f"{container.name} is left out: {error.message}")
+        except _docker.NoServer:
+            # A shell, an upgrade or whatever else Odoo's script can do beside a server.
+            if params["containers"] is not None:
+                raise
+    return sorted(instances, key=lambda instance: str(instance["name"])), left_out
+
+
 def look_at(
     client: t.Any, container: t.Any, poolers: t.Mapping[str, str], state_dir: str, with_databases: bool
 ) -> dict[str, t.Any]:
@@ -240,9 +261,8 @@ def main() -> None:
     try:
         client = _docker.connect(module.params)
         containers = choose(client, module.params["containers"])
-        poolers = _alias.poolers(client)
         state_dir = module.params["state_dir"]
-        instances = [look_at(client, c, poolers, state_dir, module.params["databases"]) for c in containers]
+        instances, left_out = look_at_all(client, containers, module.params)
         interrupted = _cutover.interrupted(state_dir)
         names = [
             {"network": record["network"], "name": record["name"], "poolers": sorted(record["poolers"])}
@@ -250,7 +270,8 @@ def main() -> None:
         ]
     except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
-    instances.sort(key=lambda instance: instance["name"])
+    for told in left_out:
+        module.warn(told)
     module.exit_json(changed=False, instances=instances, interrupted=interrupted, names=names)
 
 
