@@ -87,6 +87,16 @@ def all_records(state_dir: str) -> list[Record]:
     return [record for record in records if record is not None]
 
 
+def by_same_file(state_dir: str, name: str, path: str) -> Record | None:
+    """The record of another instance than *name* that was moved by the file *path*, which both have for their odoo.conf."""
+    for record in all_records(state_dir):
+        if record["name"] == name or record["phase"] == RETURNING or "file" not in record:
+            continue
+        if os.path.realpath(record["file"]["path"]) == os.path.realpath(path):
+            return record
+    return None
+
+
 def interrupted(state_dir: str) -> list[str]:
     """The instances whose move, or whose way back, was begun and never seen to end."""
     return [record["name"] for record in all_records(state_dir) if record["phase"] != MOVED]

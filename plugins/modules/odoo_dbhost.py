@@ -252,6 +252,8 @@ class Target:
         self.client = _docker.connect(params)
         self.lock = None if check_mode else _cutover.lock(params["state_dir"], self.name)
         self.record = _cutover.load(params["state_dir"], self.name)
+        # The record of an instance with the same odoo.conf, which was edited for that one's sake.
+        self.leader: _cutover.Record | None = None
         self.warnings: list[str] = []
         if not check_mode:
             for name in _alias.mend(self.client, params["state_dir"]):
@@ -303,6 +305,9 @@ class Target:
             if not self.check_mode:
                 self.undo_interrupted_recreate()
                 self.finish_interrupted_compose()
+        if self.file_was_put_back():
+            # So it is moved once more.
+            self.kept["phase"] = _cutover.STARTED
         container, instance, name = self.instance()
         if self.moved_by_alias(container, instance):
             return self.unchanged(self.kept["before"], "the instance reaches the pooler by its own name for PostgreSQL")
@@ -312,6 +317,10 @@ class Target:
             # odoo.conf may be edited already, but nobody saw the instance use it.
             moves = {part: str(self.kept["after"][part]) for part in self.kept["moves"]}
             before = self.kept["before"]
+        self.leader = self.leading(instance)
+        if self.leader is not None:
+            moves = {part: str(self.leader["after"][part]) for part in self.leader["moves"]}
+            before = self.leader["before"]
         if not moves:
             # It may have got a job runner since it was moved.
             self.check_runner(instance)
@@ -319,7 +328,7 @@ class Target:
             return self.unchanged(before, "the instance uses this address already")
         self.check_not_moved_before()
         _odoo_instance.check_movable(instance)
-        if not self.params["ignore_shadowed"] and not self.interrupted:
+        if not self.params["ignore_shadowed"] and not self.interrupted and self.leader is None:
             _odoo_instance.check_sources_agree(instance)
         choice = self.choose(instance, moves, name)
         method = choice.method
@@ -409,12 +418,36 @@ class Target:
             return False
         return set(poolers) == set(_moves.resolves(container, instance.address.host))
 
+    def file_was_put_back(self) -> bool:
+        """Whether the odoo.conf by which it was moved is again what it was before, also for another instance that shares it."""
+        if self.record is None or self.kept["phase"] != _cutover.MOVED or "file" not in self.kept:
+            return False
+        if self.kept["after"] != {"host": self.params["host"], "port": self.params["port"]}:
+            return False
+        return _files.read(self.kept["file"]["path"]) == _cutover.file_before(self.kept["file"])
+
+    def leading(self, instance: _odoo_instance.Instance) -> _cutover.Record | None:
+        """The record of another instance, moved to the same address by the odoo.conf that both have, where this one has not read
+        that yet."""
+        if self.record is not None or instance.conf is None:
+            return None
+        record = _cutover.by_same_file(self.params["state_dir"], self.name, instance.conf.host_path)
+        if record is None or record["after"] != {"host": self.params["host"], "port": self.params["port"]}:
+            return None
+        return None if self.connected(instance) else record
+
+    def connected(self, instance: _odoo_instance.Instance) -> bool:
+        """Whether the running Odoo has connections to the address that it is to have."""
+        host, port = self.params["host"], self.params["port"]
+        arrived = {(address, port) for address in instance.found["resolved"].get(host, [])}
+        return bool(arrived & {(end["address"], end["port"]) for end in instance.found["connections"]})
+
     def runner_address(
         self, instance: _odoo_instance.Instance, before: t.Mapping[str, t.Any], method: str
     ) -> _queue_job.Address | None:
         """What the move has to tell the instance's job runner, if it has one."""
-        if self.interrupted:
-            kept = self.kept.get("job_runner")
+        if self.interrupted or self.leader is not None:
+            kept = (self.leader or self.kept).get("job_runner")
             return kept and _queue_job.Address(**kept)
         # The name that Odoo had for PostgreSQL may mean the pooler by now, for another instance's sake.
         networks = instance.inspection["NetworkSettings"]["Networks"]
@@ -462,9 +495,7 @@ class Target:
     def check_used(self, instance: _odoo_instance.Instance, host: str, port: int) -> None:
         """What is configured counts only if the running Odoo has read it."""
         goal = _moves.goal_for(instance, host, port, [], 0)
-        arrived = {(address, port) for address in instance.found["resolved"].get(host, [])}
-        ends = {(end["address"], end["port"]) for end in instance.found["connections"]}
-        if goal.expect_connection and ends and not arrived & ends:
+        if goal.expect_connection and instance.found["connections"] and not self.connected(instance):
             raise PooledError(
                 f"{self.name} is configured for {host}:{port}, but the running Odoo does not use it: the configuration was"
                 " changed without a restart. Restart the container, then run this again",
@@ -481,8 +512,8 @@ class Target:
             )
 
     def former_ends(self, instance: _odoo_instance.Instance) -> list[_moves.End]:
-        if self.interrupted:
-            return [tuple(end) for end in self.kept["former_ends"]]
+        if self.interrupted or self.leader is not None:
+            return [tuple(end) for end in (self.leader or self.kept)["former_ends"]]
         host, networks = instance.address.host, instance.inspection["NetworkSettings"]["Networks"]
         # Another instance may have been moved by this very name.
         before = _alias.former_addresses(self.params["state_dir"], networks, host)
@@ -763,6 +794,8 @@ class Edit:
 
     def carry_out(self, goal: _moves.Goal) -> int:
         target, mount = self.target, self.mount
+        if target.leader is not None:
+            target.kept["file"] = target.leader["file"]
         if "file" not in target.kept:
             target.kept["file"] = _cutover.remember_file(mount.host_path, self.content, self.edited, mount.single_file)
         target.save()

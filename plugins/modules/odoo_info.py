@@ -147,6 +147,12 @@ instances:
       type: list
       elements: str
       returned: success
+    unread:
+      description:
+        - Whether its odoo.conf, which it shares with an instance that was moved, says another address than the one that it still
+          uses. M(pooled.odoo.odoo_dbhost) makes it read that.
+      type: bool
+      returned: success
     connections:
       description: Established TCP connections, counted by far end.
       type: list
@@ -223,6 +229,7 @@ def look_at(
     described["poolers"] = _odoo_instance.leads_to(instance, poolers, former, given_to)
     ends = {end["address"] for end in found["connections"]}
     described["connected_poolers"] = sorted({name for address, name in poolers.items() if address in ends})
+    described["unread"] = is_unread(instance, state_dir)
     if with_databases:
         record = _cutover.load(state_dir, container.name)
         addresses = [(host, port)] + ([(record["before"]["host"], record["before"]["port"])] if record else [])
@@ -232,6 +239,15 @@ def look_at(
         described["databases"] = answer["databases"]
         described["queue_job"] = {"databases": answer["queue_job"]}
     return described
+
+
+def is_unread(instance: _odoo_instance.Instance, state_dir: str) -> bool:
+    """Whether it uses the address that its odoo.conf had before that was edited for another instance's sake."""
+    if instance.conf is None or _cutover.load(state_dir, instance.name) is not None:
+        return False
+    record = _cutover.by_same_file(state_dir, instance.name, instance.conf.host_path)
+    former = {tuple(end) for end in record["former_ends"]} if record else set()
+    return bool(former & {(end["address"], end["port"]) for end in instance.found["connections"]})
 
 
 def databases(
