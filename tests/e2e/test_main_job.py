@@ -99,6 +99,27 @@ def test_again_changes_nothing(play: Run) -> None:
     assert done.recap["changed"] == 0, done.changed_tasks()
 
 
+def test_another_address_of_the_pooler_is_refused(play: Run, lab: Lab) -> None:
+    """It would be there and nowhere else, and whoever uses the former one would have no database."""
+    for settings in ({"pooled_odoo_pooler_alias": "elsewhere"}, {"pooled_odoo_pooler_port": 6432}):
+        done = play("deploy", **settings)
+        assert done.code != 0
+        assert "use the pooler by another address than" in done.output
+        assert done.recap["changed"] == 0, done.changed_tasks()
+    assert lab.client_addresses() == [lab.address(POOLER)]
+
+
+def test_a_later_deploy_that_fails_leaves_earlier_ones_alone(play: Run, lab: Lab) -> None:
+    """One instance uses the pooler by PostgreSQL's name, which must stay with the pooler."""
+    done = play("deploy", pooled_odoo_pooler_image="pooled-odoo-pgbouncer:nowhere")
+    assert done.code != 0
+    assert "The pooler stays for pooled-lab-odoo1, pooled-lab-odoo2" in done.output
+    assert lab.execute("pooled-lab-odoo2", "getent", "ahostsv4", "db").split()[0] == lab.address(POOLER)
+    assert lab.client_addresses() == [lab.address(POOLER)]
+    again = play("deploy")
+    assert (again.code, again.recap["changed"]) == (0, 0), again.changed_tasks()
+
+
 def test_verify_passes(play: Run) -> None:
     assert play("verify").code == 0
 
