@@ -64,14 +64,16 @@ def odoo_processes():
 
 
 def server_script(argv):
-    """The position of Odoo's script in *argv*, or None for another program, or for Odoo's helpers (shell, gevent).
+    """The position of Odoo's script in *argv*, or None for another program, for Odoo's other commands (shell, gevent, db, ...)
+    and for a run that ends by itself (an upgrade).
 
     The script comes first or behind its interpreter; behind anything else (su, a shell, an init) it is only mentioned.
     """
     for position, word in enumerate(argv):
         if os.path.basename(word) in ("odoo", "odoo-bin", "odoo.py", "openerp-server"):
             rest = argv[position + 1 :]
-            return None if rest and rest[0] in ("gevent", "shell", "scaffold", "populate", "neutralize") else position
+            other = bool(rest) and not rest[0].startswith("-") and rest[0] not in ("server", "start")
+            return None if other or "--stop-after-init" in rest else position
         interpreter = position == 0 and re.match(r"python[\d.]*$", os.path.basename(word))
         if not (interpreter or (position > 0 and word.startswith("-"))):
             return None

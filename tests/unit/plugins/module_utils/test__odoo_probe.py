@@ -20,6 +20,8 @@ SCRIPTS = [
     (["odoo-bin", "server"], 0),
     (["python3", "/usr/bin/odoo", "gevent"], None),
     (["python3", "/usr/bin/odoo", "shell"], None),
+    (["python3", "/usr/bin/odoo", "db", "dump"], None),
+    (["python3", "/usr/bin/odoo", "-u", "all", "--stop-after-init"], None),
     (["su", "odoo", "-c", "odoo"], None),
     (["sudo", "-u", "odoo", "odoo"], None),
     (["tini", "/entrypoint.sh", "odoo"], None),
