@@ -87,6 +87,11 @@ def find(client: t.Any, inspection: t.Mapping[str, t.Any], host: str) -> Name | 
 def hindrance(client: t.Any, name: Name, user: t.Mapping[str, t.Any]) -> str | None:
     """Why PostgreSQL's container, or the pooler where that is elsewhere, could not come back to its address on the network;
     None where it can. *user* is the inspected container that uses the name there. Nothing is disconnected to find out."""
+    if client.networks.get(name.network).attrs.get("EnableIPv6"):
+        return (
+            f"network {name.network} gives IPv6 addresses too, and a container that leaves it for another name comes back at"
+            " another one of these"
+        )
     refusal = refusal_of_address(client, name.holder.attrs if name.holder else user, name.network)
     if refusal is None:
         return None

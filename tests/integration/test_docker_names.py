@@ -11,6 +11,7 @@ import typing as t
 import pytest
 from docker.types import IPAMConfig, IPAMPool
 
+from ansible_collections.pooled.odoo.plugins.module_utils import _alias
 from tests.integration.conftest import Server
 from tests.lab.lab import LABEL, POSTGRES_IMAGE
 from tests.modules import ModuleFailed, run_module, sextet
@@ -62,6 +63,19 @@ def test_nothing_happens_where_the_address_would_be_lost(named: t.Any) -> None:
     with pytest.raises(ModuleFailed, match="without losing its connections on the network pooled-test-any .*subnet"):
         run_module("docker_names", container=NAME, names=["db"])
     assert endpoint(named) == before
+
+
+def test_a_name_does_not_move_where_addresses_of_ipv6_would_be_lost(client: t.Any) -> None:
+    pools = [IPAMPool(subnet="172.29.78.0/24"), IPAMPool(subnet="fd00:2977::/64")]
+    network = client.networks.create(
+        "pooled-test-ipv6", labels={LABEL: "test"}, enable_ipv6=True, ipam=IPAMConfig(pool_configs=pools)
+    )
+    try:
+        hindrance = _alias.hindrance(client, _alias.Name(network.name, "db", None), {})
+    finally:
+        network.remove()
+    assert hindrance is not None
+    assert "pooled-test-ipv6 gives IPv6 addresses too" in hindrance
 
 
 def test_bad_input_is_named(client: t.Any) -> None:
