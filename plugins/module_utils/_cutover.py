@@ -97,6 +97,17 @@ def by_same_file(state_dir: str, name: str, path: str) -> Record | None:
     return None
 
 
+def together(state_dir: str) -> list[list[str]]:
+    """Instances that go back together, because they were moved by the same name of PostgreSQL or by the same odoo.conf."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for record in all_records(state_dir):
+        if "alias" in record:
+            groups.setdefault((record["alias"]["network"], record["alias"]["name"]), []).append(record["name"])
+        if "file" in record:
+            groups.setdefault((os.path.realpath(record["file"]["path"]),), []).append(record["name"])
+    return sorted(group for group in groups.values() if len(group) > 1)
+
+
 def interrupted(state_dir: str) -> list[str]:
     """The instances whose move, or whose way back, was begun and never seen to end."""
     return [record["name"] for record in all_records(state_dir) if record["phase"] != MOVED]

@@ -62,6 +62,14 @@ interrupted:
   returned: success
   type: list
   elements: str
+together:
+  description:
+    - Lists of names of instances that were moved by the same name of PostgreSQL, or by an odoo.conf that they share. None of them
+      can be brought back without the others.
+  returned: success
+  type: list
+  elements: list
+  sample: [[erp1, erp2]]
 names:
   description: Names of PostgreSQL on a Docker network that were given to a pooler, with C(network), C(name) and C(poolers).
   returned: success
@@ -280,6 +288,7 @@ def main() -> None:
         state_dir = module.params["state_dir"]
         instances, left_out = look_at_all(client, containers, module.params)
         interrupted = _cutover.interrupted(state_dir)
+        together = _cutover.together(state_dir)
         names = [
             {"network": record["network"], "name": record["name"], "poolers": sorted(record["poolers"])}
             for record in _alias.load_all(state_dir)
@@ -288,7 +297,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     for told in left_out:
         module.warn(told)
-    module.exit_json(changed=False, instances=instances, interrupted=interrupted, names=names)
+    module.exit_json(changed=False, instances=instances, interrupted=interrupted, together=together, names=names)
 
 
 if __name__ == "__main__":
