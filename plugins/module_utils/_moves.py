@@ -111,7 +111,14 @@ def _look(container: t.Any, goal: Goal) -> str | None:
 def look_at(client: t.Any, container: t.Any) -> tuple[_odoo_instance.Instance, _alias.Name | str]:
     """A running container as an Odoo instance, and what the name of its database is on its networks, or why that one cannot be
     moved. Raises PooledError where it runs no Odoo."""
-    instance = _odoo_instance.assemble(container.attrs, _docker.describe(container))
+    return understand(client, container, _docker.describe(container))
+
+
+def understand(
+    client: t.Any, container: t.Any, found: dict[str, t.Any]
+) -> tuple[_odoo_instance.Instance, _alias.Name | str]:
+    """:func:`look_at` for who knows already what the probe *found*."""
+    instance = _odoo_instance.assemble(container.attrs, found)
     name = _alias.find(client, container.attrs, instance.address.host)
     instance = _odoo_instance.with_name(instance, name if isinstance(name, str) else None)
     return _odoo_instance.with_compose(instance, _compose.hindrance(_compose.service_of(container.attrs))), name

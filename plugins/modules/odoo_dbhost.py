@@ -311,16 +311,13 @@ class Target:
         container, instance, name = self.instance()
         if self.moved_by_alias(container, instance):
             return self.unchanged(self.kept["before"], "the instance reaches the pooler by its own name for PostgreSQL")
+        instance, name = self.as_it_runs(container, instance, name)
         moves = _odoo_address.parts_to_move(instance.address, host, port)
         before = {"host": instance.address.host, "port": instance.address.port}
         if self.interrupted:
             # odoo.conf may be edited already, but nobody saw the instance use it.
             moves = {part: str(self.kept["after"][part]) for part in self.kept["moves"]}
             before = self.kept["before"]
-        self.leader = self.leading(instance)
-        if self.leader is not None:
-            moves = {part: str(self.leader["after"][part]) for part in self.leader["moves"]}
-            before = self.leader["before"]
         if not moves:
             # It may have got a job runner since it was moved.
             self.check_runner(instance)
@@ -419,22 +416,36 @@ class Target:
         return set(poolers) == set(_moves.resolves(container, instance.address.host))
 
     def file_was_put_back(self) -> bool:
-        """Whether the odoo.conf by which it was moved is again what it was before, also for another instance that shares it."""
+        """Whether the odoo.conf by which it was moved says the address of before again, also because another instance, which
+        shares it, was brought back."""
         if self.record is None or self.kept["phase"] != _cutover.MOVED or "file" not in self.kept:
             return False
         if self.kept["after"] != {"host": self.params["host"], "port": self.params["port"]}:
             return False
-        return _files.read(self.kept["file"]["path"]) == _cutover.file_before(self.kept["file"])
+        now, before = _files.read(self.kept["file"]["path"]) or b"", _cutover.file_before(self.kept["file"])
+        says, said = (_odoo_conf.read(_moves.text_of(content)) for content in (now, before))
+        return all(says.get(KEYS[part]) == said.get(KEYS[part]) for part in self.kept["moves"])
 
-    def leading(self, instance: _odoo_instance.Instance) -> _cutover.Record | None:
-        """The record of another instance, moved to the same address by the odoo.conf that both have, where this one has not read
-        that yet."""
+    def as_it_runs(
+        self, container: t.Any, instance: _odoo_instance.Instance, name: _alias.Name | str
+    ) -> tuple[_odoo_instance.Instance, _alias.Name | str]:
+        """The instance with the address that it has read from its odoo.conf, where that was edited since to move another instance
+        which shares it; else as it is."""
         if self.record is not None or instance.conf is None:
-            return None
+            return instance, name
         record = _cutover.by_same_file(self.params["state_dir"], self.name, instance.conf.host_path)
         if record is None or record["after"] != {"host": self.params["host"], "port": self.params["port"]}:
-            return None
-        return None if self.connected(instance) else record
+            return instance, name
+        if self.connected(instance):
+            return instance, name
+        said = _odoo_conf.read(_moves.text_of(_cutover.file_before(record["file"])))
+        conf = {key: value for key, value in instance.found["conf"].items() if key not in KEYS.values()}
+        conf.update({key: said[key] for key in KEYS.values() if key in said})
+        running, its_name = _moves.understand(self.client, container, {**instance.found, "conf": conf})
+        if running.address.host_source.kind != "file":
+            return instance, name
+        self.leader = record
+        return running, its_name
 
     def connected(self, instance: _odoo_instance.Instance) -> bool:
         """Whether the running Odoo has connections to the address that it is to have."""

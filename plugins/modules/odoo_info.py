@@ -157,8 +157,8 @@ instances:
       returned: success
     unread:
       description:
-        - Whether its odoo.conf, which it shares with an instance that was moved, says another address than the one that it still
-          uses. M(pooled.odoo.odoo_dbhost) makes it read that.
+        - Whether it has not been seen to use the address that its odoo.conf got when another instance, which shares that file,
+          was moved. M(pooled.odoo.odoo_dbhost) makes it read that.
       type: bool
       returned: success
     connections:
@@ -250,12 +250,15 @@ def look_at(
 
 
 def is_unread(instance: _odoo_instance.Instance, state_dir: str) -> bool:
-    """Whether it uses the address that its odoo.conf had before that was edited for another instance's sake."""
+    """Whether its odoo.conf was edited for another instance's sake and it has no connection to the address there."""
     if instance.conf is None or _cutover.load(state_dir, instance.name) is not None:
         return False
     record = _cutover.by_same_file(state_dir, instance.name, instance.conf.host_path)
-    former = {tuple(end) for end in record["former_ends"]} if record else set()
-    return bool(former & {(end["address"], end["port"]) for end in instance.found["connections"]})
+    if record is None:
+        return False
+    host, port = record["after"]["host"], record["after"]["port"]
+    arrived = {(address, port) for address in instance.found["resolved"].get(host, [])}
+    return not arrived & {(end["address"], end["port"]) for end in instance.found["connections"]}
 
 
 def databases(
