@@ -148,6 +148,25 @@ def test_a_failed_proof_puts_everything_back(lab: Lab, play: Run, before: dict[s
     assert lab.state() == before
 
 
+def test_who_shares_a_name_goes_back_together(lab: Lab, play: Run, before: dict[str, t.Any]) -> None:
+    """A deploy that fails has finished what an earlier one began; the name is one for both."""
+    quick: dict[str, t.Any] = {
+        "pooled_odoo_method": "alias",
+        "pooled_odoo_audit_duration": 1,
+        "pooled_odoo_settle_seconds": 0,
+        "pooled_odoo_proof_attempts": 1,
+        "pooled_odoo_min_load_ratio": 0,
+    }
+    first = {"pooled_odoo_containers": ["pooled-lab-odoo2"], "pooled_odoo_followers": ["pooled-lab-odoo1"]}
+    play("deploy", **quick, **first, pooled_odoo_min_reduction=0, pooled_odoo_rollback_on_failure=False)
+    assert lab.execute("pooled-lab-odoo2", "getent", "ahostsv4", "db").split()[0] == lab.address(POOLER)
+    done = play("deploy", **quick, pooled_odoo_min_reduction=99.9)
+    assert done.code != 0
+    assert "Cutover | Through: pooled-lab-odoo1" in done.output
+    assert "Everything was put back" in done.output
+    assert lab.state() == before
+
+
 def test_an_unknown_variable_is_named(play: Run, lab: Lab, before: dict[str, t.Any]) -> None:
     done = play("deploy", pooled_odoo_min_reducton=71)
     assert done.code != 0
