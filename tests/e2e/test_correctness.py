@@ -538,6 +538,14 @@ def runner_is_direct(lab: Lab) -> None:
         raise ConnectionError(f"not yet: {ends}")
 
 
+def test_another_name_of_the_session_door_is_refused(pooled: Lab, jobs: Odoo, play: Run) -> None:
+    """Its runner would look for it where it was."""
+    done = play("deploy", pooled_odoo_session_door=True, pooled_odoo_session_alias="elsewhere")
+    assert done.code != 0
+    assert f"job runners of {JOBS} use the session door by another name than elsewhere" in done.output
+    assert done.recap["changed"] == 0, done.changed_tasks()
+
+
 def test_two_runners_through_the_session_door_have_one_leader(pooled: Lab) -> None:
     """What queue_job's runner does: listen, hold a cursor over transactions, lead by a lock of the session."""
     for instance in (JOBS, pooled.instances[0].name):
