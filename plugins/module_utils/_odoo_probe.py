@@ -268,12 +268,14 @@ class Instance:
         named = flag(self.argv, "--database", "-d") or own or self.conf.get("db_name")
         return re.split(r"\s*,\s*", named.strip()) if named else None
 
-    def connect(self, dbname, host, port):
+    def connect(self, dbname, host, port, hostaddr=None):
+        """With *hostaddr* to that address, whatever the name means; a certificate is checked against the name."""
         import psycopg2
 
         arguments = {
             "dbname": dbname,
             "host": host,
+            "hostaddr": hostaddr,
             "port": port,
             "user": self.credential("db_user", "-r", "PGUSER"),
             "password": self.credential("db_password", "-w", "PGPASSWORD"),
@@ -416,10 +418,10 @@ OWNED = """
 NAMED = "SELECT datname FROM pg_database WHERE datname = ANY (%s) AND datallowconn ORDER BY datname"
 
 
-def tenants(instance, host, port):
+def tenants(instance, host, port, hostaddr=None):
     """The databases that this instance serves: those it names, else those that its role owns (odoo/service/db.py)."""
     named = instance.named_databases
-    connection = instance.connect("postgres", host, port)
+    connection = instance.connect("postgres", host, port, hostaddr)
     try:
         with connection.cursor() as cursor:
             cursor.execute(NAMED if named else OWNED, (named,) if named else None)
@@ -474,9 +476,10 @@ class CheckFailed(Exception):
 
 
 def preflight(request):
-    """Does through *host*:*port* what Odoo will do there. Every check runs under its own connections."""
+    """Does through *host*:*port* what Odoo will do there, with *hostaddr* at one of the addresses of that name. Every check
+    runs under its own connections."""
     instance = Instance()
-    address = (request["host"], request["port"])
+    address = (request["host"], request["port"], request["hostaddr"])
     checks = Checks()
     if not checks.run("name of the pooler resolves", check_resolves, address[0]):
         return {"checks": checks.results, "databases": []}
@@ -566,8 +569,8 @@ CLUSTER = "SELECT system_identifier, pg_postmaster_start_time() FROM pg_control_
 def check_same_cluster(instance, address, present):
     """An Odoo of another server, staging say, must not wake up on this one's databases."""
     found = []
-    for host, port in (address, present):
-        connection = instance.connect("postgres", host, port)
+    for end in (address, present):
+        connection = instance.connect("postgres", *end)
         try:
             with connection.cursor() as cursor:
                 cursor.execute(CLUSTER)

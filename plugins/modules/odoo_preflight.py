@@ -34,6 +34,12 @@ options:
       - Port of the pooler.
     type: int
     default: 5432
+  pooler:
+    description:
+      - Container of one pooler, to try that one alone. It is found at its address on a network that it has in common with
+        O(name), whoever else answers to O(host), also while O(host) does not mean it. A certificate is checked against O(host).
+    type: str
+    version_added: 0.2.0
   pool_mode:
     description:
       - V(transaction) tries what Odoo itself does.
@@ -53,6 +59,12 @@ EXAMPLES = r"""
   pooled.odoo.odoo_preflight:
     name: erp1
     host: pooled-odoo
+
+- name: See whether the second of two poolers would do as well
+  pooled.odoo.odoo_preflight:
+    name: erp1
+    host: pooled-odoo
+    pooler: pooled-odoo-pgbouncer-2
 """
 
 RETURN = r"""
@@ -73,15 +85,33 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_instance
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 
 def try_out(params: dict[str, t.Any]) -> dict[str, t.Any]:
-    container = _docker.find(_docker.connect(params), params["name"])
+    client = _docker.connect(params)
+    container = _docker.find(client, params["name"])
     found = _docker.describe(container)
     address = _odoo_instance.assemble(container.attrs, found).address
     present = {"host": address.host, "port": address.port}
-    request = {"do": "preflight", "present": present, **{key: params[key] for key in ("host", "port", "pool_mode")}}
+    hostaddr = params["pooler"] and address_for(container, _docker.find(client, params["pooler"]))
+    request = {
+        "do": "preflight",
+        "present": present,
+        "hostaddr": hostaddr,
+        **{key: params[key] for key in ("host", "port", "pool_mode")},
+    }
     return _docker.probe(container, request, found["python"])
+
+
+def address_for(container: t.Any, pooler: t.Any) -> str:
+    """Where *container* finds *pooler*; raises PooledError where no network is common to them."""
+    own = container.attrs["NetworkSettings"]["Networks"]
+    for network, endpoint in sorted(pooler.attrs["NetworkSettings"]["Networks"].items()):
+        if network in own and endpoint["IPAddress"]:
+            return endpoint["IPAddress"]
+    message = f"{pooler.name} does not run on a network of {container.name}; 'docker inspect' tells theirs"
+    raise PooledError(message, "pooler")
 
 
 def main() -> None:
@@ -91,6 +121,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "host": {"type": "str", "required": True},
             "port": {"type": "int", "default": 5432},
+            "pooler": {"type": "str"},
             "pool_mode": {"type": "str", "choices": ["transaction", "session"], "default": "transaction"},
         },
         supports_check_mode=True,
@@ -102,7 +133,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     failed = [f"{check['check']}: {check['error']}" for check in result["checks"] if not check["ok"]]
     if failed:
-        address = f"{params['host']}:{params['port']}"
+        address = params["pooler"] or f"{params['host']}:{params['port']}"
         module.fail_json(msg=f"{params['name']} would not work behind {address}: {'; '.join(failed)}", **result)
     module.exit_json(changed=False, **result)
 

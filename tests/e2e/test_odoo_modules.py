@@ -55,6 +55,11 @@ def test_preflight(pooler: str) -> None:
     ]
     with pytest.raises(ModuleFailed, match="cannot resolve 'nowhere'"):
         run_module("odoo_preflight", name=BY_FILE, host="nowhere")
+    # At that container's address, whatever the name means.
+    by_address = run_module("odoo_preflight", name=BY_FILE, host=BY_ENVIRONMENT, pooler=POOLER)
+    assert all(check["ok"] for check in by_address["checks"])
+    with pytest.raises(ModuleFailed, match="there is no container 'nowhere'"):
+        run_module("odoo_preflight", name=BY_FILE, host=POOLED, pooler="nowhere")
     with pytest.raises(ModuleFailed, match="login to postgres as Odoo's role"):
         run_module("odoo_preflight", name=BY_FILE, host=BY_ENVIRONMENT)
 

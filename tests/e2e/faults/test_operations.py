@@ -301,6 +301,35 @@ def test_a_pooler_is_made_anew_while_users_work(lab: Lab, play: Run, traffic: Tr
     assert (done.code, done.recap["changed"]) == (0, 0), done.changed_tasks()
 
 
+def test_a_pooler_that_postgresql_refuses_gets_no_client(lab: Lab, play: Run, traffic: Traffic) -> None:
+    """It is healthy, its console answers, and nobody could log in through it: what a strict pg_hba.conf makes of one whose
+    look-up role it does not know."""
+    path = lab.query("SHOW hba_file")[0][0]
+    rules = lab.execute(DATABASE, "cat", path)
+    refused = f"host all pooled_odoo_auth_2 all reject\n{rules}"
+    write(lab, path, refused)
+    try:
+        with watched(traffic) as requests:
+            for name, settings in (("upgrade", SETTINGS), ("deploy", BOTH), ("deploy", BOTH)):
+                done = play(name, **settings)
+                assert done.code != 0
+                assert f"would not work behind {SECOND}: login to postgres as Odoo's role" in done.output
+                assert lab.client.containers.get(SECOND).attrs["State"]["Health"]["Status"] == "healthy"
+        assert errors(requests) == {}
+        assert lab.client_addresses() == [lab.address(POOLER)]
+    finally:
+        write(lab, path, rules)
+    with watched(traffic) as requests:
+        assert play("upgrade", **SETTINGS).code == 0
+    assert errors(requests) == {}
+    assert SECOND not in {container.name for container in lab.client.containers.list()}
+
+
+def write(lab: Lab, path: str, rules: str) -> None:
+    lab.execute(DATABASE, "sh", "-c", f"cat > {path} <<'END'\n{rules}END\n")
+    lab.query("SELECT pg_reload_conf()")
+
+
 def test_nothing_is_left(lab: Lab, play: Run, before: dict[str, t.Any], traffic: Traffic) -> None:
     with watched(traffic) as requests:
         assert play("remove", **SETTINGS).code == 0
