@@ -22,7 +22,7 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
-from tests.e2e.conftest import Play
+from tests.e2e.conftest import BY_FILE, POOLED, Play
 from tests.e2e.faults.conftest import SETTINGS
 from tests.lab.lab import DATABASE, DATABASE_ADDRESS, ODOO_PASSWORD, ODOO_PASSWORD_SQL, POOLER, Lab, wait_until
 from tests.lab.load import Traffic, between, errors
@@ -316,13 +316,27 @@ def test_a_pooler_that_postgresql_refuses_gets_no_client(lab: Lab, play: Run, tr
                 assert f"would not work behind {SECOND}: login to postgres as Odoo's role" in done.output
                 assert lab.client.containers.get(SECOND).attrs["State"]["Health"]["Status"] == "healthy"
         assert errors(requests) == {}
+        assert found(lab) == {lab.address(POOLER)}
         assert lab.client_addresses() == [lab.address(POOLER)]
     finally:
         write(lab, path, rules)
     with watched(traffic) as requests:
+        assert play("deploy", **BOTH).code == 0
+        assert found(lab) == {lab.address(name) for name in (POOLER, SECOND)}
+        done = play("deploy", **BOTH)
+        assert (done.code, done.recap["changed"]) == (0, 0), done.changed_tasks()
+        assert play("upgrade", **BOTH).code == 0
+        assert found(lab) == {lab.address(name) for name in (POOLER, SECOND)}
         assert play("upgrade", **SETTINGS).code == 0
+        assert found(lab) == {lab.address(POOLER)}
     assert errors(requests) == {}
     assert SECOND not in {container.name for container in lab.client.containers.list()}
+
+
+def found(lab: Lab) -> set[str]:
+    """Where an instance finds a pooler."""
+    lines = lab.execute(BY_FILE, "getent", "ahostsv4", POOLED).splitlines()
+    return {line.split()[0] for line in lines}
 
 
 def write(lab: Lab, path: str, rules: str) -> None:
