@@ -304,6 +304,8 @@ def test_a_pooler_is_made_anew_while_users_work(lab: Lab, play: Run, traffic: Tr
 def test_a_pooler_that_postgresql_refuses_gets_no_client(lab: Lab, play: Run, traffic: Traffic) -> None:
     """It is healthy, its console answers, and nobody could log in through it: what a strict pg_hba.conf makes of one whose
     look-up role it does not know."""
+    # One that is at work already would fail its clients.
+    assert play("deploy", **SETTINGS).code == 0
     path = lab.query("SHOW hba_file")[0][0]
     rules = lab.execute(DATABASE, "cat", path)
     refused = f"host all pooled_odoo_auth_2 all reject\n{rules}"
