@@ -48,6 +48,13 @@ options:
     description: Role as which PgBouncer looks up passwords.
     type: str
     default: pooled_odoo_auth
+  held_by_poolers:
+    description:
+      - What this collection's poolers hold already, each with C(addresses) and server C(connections); that is part of the plan.
+        Whatever else comes from Odoo's roles stays beside it.
+    type: list
+    elements: dict
+    default: []
 author:
   - The pooled.odoo developers (@pooled-odoo)
 """
@@ -69,7 +76,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _pool_plan
+from ansible_collections.pooled.odoo.plugins.module_utils import _activity, _pool_budget, _pool_plan
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 
@@ -81,13 +88,16 @@ def pool_plan(
     session_door: bool = False,
     poolers: int = 1,
     auth_user: str = "pooled_odoo_auth",
+    held_by_poolers: list[dict[str, t.Any]] | None = None,
 ) -> dict[str, t.Any]:
-    odoo_roles = {instance["db_user"] for instance in instances}
     # What PgBouncer itself holds after a first deployment is in the plan already.
     own_roles = {auth_user, f"{auth_user}_session", f"{auth_user}_2"}
-    others = sum(figures["peak"] for role, figures in audit["by_role"].items() if role not in odoo_roles | own_roles)
     try:
-        return _pool_plan.make(instances, audit["limits"], others, auth_user, settings, force, session_door, poolers)
+        beside = _pool_budget.others(audit, instances, own_roles, held_by_poolers or [])
+        load = _activity.clients_load(audit)
+        return _pool_plan.make(
+            instances, audit["limits"], beside, auth_user, settings, force, session_door, poolers, load
+        )
     except PooledError as error:
         raise AnsibleFilterError(f"pool_plan: {error}") from error
 

@@ -148,9 +148,15 @@ def describe(instance: Instance) -> dict[str, t.Any]:
         "cron_threads": found["cron_threads"],
         "listeners": listeners(instance.major, found["cron_threads"]),
         "db_maxconn": found["db_maxconn"],
+        "db_maxconn_gevent": found["db_maxconn_gevent"],
+        "max_http_threads": found["max_http_threads"],
+        "sslmode": found["sslmode"],
+        "replica": found["replica"],
         "db_user": found["db_user"],
         "http": found["http"],
         "networks": sorted(instance.inspection["NetworkSettings"]["Networks"]),
+        "database_networks": database_networks(instance),
+        "addresses": sorted(_addresses_of(instance.inspection)),
         "managed_by": instance.circumstances.managed_by,
         "config_file": {
             "path": found["conf_path"],
@@ -170,6 +176,41 @@ def describe(instance: Instance) -> dict[str, t.Any]:
         "survives_pooler_restart": survives_pooler_restart(instance),
         "methods": [method._asdict() for method in _odoo_address.methods(instance.circumstances)],
     }
+
+
+def _addresses_of(inspection: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """``{address: network}`` of a container, IPv4 and IPv6."""
+    return {
+        endpoint[key]: network
+        for network, endpoint in inspection["NetworkSettings"]["Networks"].items()
+        for key in ("IPAddress", "GlobalIPv6Address")
+        if endpoint.get(key)
+    }
+
+
+def database_networks(instance: Instance) -> list[str]:
+    """The networks over which it reaches its database; all of them where that cannot be told. A pooler belongs there and on no
+    other: a reverse proxy's network has no business with it."""
+    networks = _addresses_of(instance.inspection)
+    own = instance.found["leaves_by"].get(instance.address.host, [])
+    found = {networks[address] for address in own if address in networks}
+    return sorted(found or instance.inspection["NetworkSettings"]["Networks"])
+
+
+def check_replica(instance: Instance) -> None:
+    """Raises PooledError where Odoo reads from a replica that is the very server: these connections would stay as they are, so no
+    move could ever be seen to end."""
+    replica = instance.found["replica"]
+    if replica is None:
+        return
+    same_name = replica["host"] == instance.address.host
+    same_address = set(replica["resolved"]) & set(instance.found["resolved"].get(instance.address.host, []))
+    if replica["port"] == instance.address.port and (same_name or same_address):
+        raise PooledError(
+            f"container {instance.name!r} has a replica (db_replica_host = {replica['host']}) that is the very server that it"
+            " writes to; take db_replica_host and db_replica_port away, or name a real replica, and restart Odoo",
+            "name",
+        )
 
 
 def check_movable(instance: Instance) -> None:

@@ -31,6 +31,7 @@ import time
 
 CONF_KEYS = (
     "db_host", "db_port", "db_user", "db_name", "dbfilter", "workers", "max_cron_threads", "db_maxconn",
+    "db_maxconn_gevent", "db_sslmode", "db_replica_host", "db_replica_port",
     "http_port", "xmlrpc_port", "http_interface", "list_db",
 )  # fmt: skip
 UNSET = ("False", "None", "")
@@ -242,10 +243,15 @@ class Instance:
         self.conf = read_conf(self.conf_path)
 
     @property
+    def major(self):
+        """``19`` of ``19.0``, ``Odoo Server 19.0-20261101`` or ``saas~18.2``; None where it is not known."""
+        found = re.search(r"\d+", self.version or "")
+        return int(found.group()) if found else None
+
+    @property
     def reads_environment(self):
         """Odoo 19 and newer take every option from the environment too, before odoo.conf (odoo/tools/config.py)."""
-        major = re.search(r"\d+", self.version or "")
-        return bool(major) and int(major.group()) >= 19
+        return bool(self.major) and self.major >= 19
 
     def setting(self, key, *flags):
         own = self.environment.get("ODOO_" + key.upper()) if self.reads_environment else None
@@ -305,13 +311,72 @@ def describe(request):
         "workers": int(workers),
         "cron_threads": int(crons),
         "db_maxconn": int(instance.setting("db_maxconn", "--db_maxconn") or "64"),
+        "db_maxconn_gevent": number(instance.setting("db_maxconn_gevent", "--db_maxconn_gevent")),
+        "max_http_threads": max_http_threads(instance, int(crons)),
+        "sslmode": sslmode(instance),
+        "replica": replica(instance),
         "db_user": instance.credential("db_user", "-r", "PGUSER"),
         "db_name": instance.named_databases,
         "http": ask_http(instance, request.get("http_path", "/web/health")),
         "connections": connections(),
         "resolved": {host: resolve(host) for host in named_hosts(instance)},
+        "leaves_by": leaves_by(named_hosts(instance)),
         "job_runner": job_runner(instance),
     }
+
+
+def sslmode(instance):
+    """How far Odoo insists on TLS. Before 19 it gives libpq its own default, prefer, so that PGSSLMODE means nothing."""
+    own = instance.environment.get("PGSSLMODE") if instance.reads_environment else None
+    return instance.setting("db_sslmode", "--db_sslmode") or own or "prefer"
+
+
+def number(text):
+    """*text* as a number; None for nothing, for 0 and for what is none."""
+    return int(text) or None if re.fullmatch(r"\d+", text or "") else None
+
+
+def max_http_threads(instance, crons):
+    """The bound of the threads that answer requests (odoo/service/server.py, ThreadedWSGIServerReloadable of 17 and newer): the
+    variable's number, half of what db_maxconn leaves where it is none, None where nothing bounds them."""
+    given = instance.environment.get("ODOO_MAX_HTTP_THREADS")
+    major = instance.major
+    if not given or not major or major < 17:
+        return None
+    if re.fullmatch(r"\s*[-+]?\d+\s*", given):
+        return int(given) if int(given) > 0 else None
+    return max((int(instance.setting("db_maxconn", "--db_maxconn") or "64") - crons) // 2, 1)
+
+
+def replica(instance):
+    """Where Odoo 18 and newer reads what it need not read from the primary (db_replica_host), or None. An empty host means the
+    primary itself."""
+    if not instance.major or instance.major < 18:
+        return None
+    own = instance.environment.get("PGHOST_REPLICA") if instance.reads_environment else None
+    host = flag(instance.argv, "--db_replica_host") or own or instance.conf.get("db_replica_host")
+    if not host:
+        return None
+    own = instance.environment.get("PGPORT_REPLICA") if instance.reads_environment else None
+    port = flag(instance.argv, "--db_replica_port") or own or instance.conf.get("db_replica_port") or "5432"
+    return {"host": host, "port": int(port), "resolved": resolve(host)}
+
+
+def leaves_by(hosts):
+    """``{host: [own addresses]}``: the addresses of this container from which the kernel would send to *hosts*, so the networks
+    over which they are reached. Nothing is sent: connecting a datagram socket only chooses a route."""
+    found = {}
+    for host in hosts:
+        for address in resolve(host):
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            # A kernel without IPv6 has no such socket, though the name may have such an address.
+            try:
+                with socket.socket(family, socket.SOCK_DGRAM) as end:
+                    end.connect((address, 9))
+                    found.setdefault(host, set()).add(end.getsockname()[0])
+            except OSError:
+                continue
+    return {host: sorted(addresses) for host, addresses in found.items()}
 
 
 RUNNER_VARIABLE = "ODOO_QUEUE_JOB_JOBRUNNER_DB_"
@@ -404,6 +469,17 @@ def renew_workers(request):
         while os.path.exists(f"/proc/{process['pid']}") and time.time() < deadline:
             time.sleep(0.1)
     return {"renewed": len(workers)}
+
+
+def renew_websocket(request):
+    """Ends the websocket process of a prefork server, which its master then starts anew (odoo/service/server.py, PreforkServer,
+    long_polling_spawn). It is the child that runs Odoo's command gevent."""
+    server = master(odoo_processes())
+    found = [process for process in children(server["pid"]) if "gevent" in process["argv"]] if server else []
+    for process in found:
+        if not request["pretend"]:
+            os.kill(process["pid"], signal.SIGTERM)
+    return {"ended": len(found)}
 
 
 def children(parent):
@@ -683,6 +759,7 @@ ACTIONS = {
     "watch": watch,
     "databases": databases,
     "preflight": preflight,
+    "renew_websocket": renew_websocket,
     "renew_workers": renew_workers,
 }
 

@@ -37,12 +37,28 @@ VERSIONS: dict[int, VersionFacts] = {
 }
 
 
+# What an instance is treated as that does not tell its version.
+TREATED_AS = 18
+
+
 def facts(major: int | None) -> VersionFacts:
     """The facts of a version. An unknown one is treated as 15 to 18, the versions with the most traps; a newer one as
     the newest that is known."""
     if major is None:
-        return VERSIONS[18]
+        return VERSIONS[TREATED_AS]
     return VERSIONS[max(min(VERSIONS), min(major, max(VERSIONS)))]
+
+
+def unknown(version: str | None) -> str | None:
+    """Why a version is treated as another, in words; None for one that is known."""
+    major = major_of(version)
+    if major is None:
+        return f"its version is not known, so it is treated as {TREATED_AS}, which has the most traps; set ODOO_VERSION"
+    if major not in VERSIONS:
+        known = f"{min(VERSIONS)} to {max(VERSIONS)}"
+        like = max(min(VERSIONS), min(major, max(VERSIONS)))
+        return f"Odoo {version} is not known here (known: {known}), so it is treated as {like}; try it on a copy first"
+    return None
 
 
 def major_of(version: str | None) -> int | None:

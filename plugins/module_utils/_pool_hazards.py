@@ -7,7 +7,7 @@
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
 The plan's own figures pass all of it; it is there for what an operator sets instead. Most rules were first seen as faults
-on real Odoo 19: a session pool without room for the listeners stops every page, a limit below holders + 1 lets nested
+on real Odoo 19: a session pool without room for the listeners stops every page, a limit below what holders nest lets
 cursors wait for each other until query_wait_timeout, a backup's search_path reaches users without a reset.
 """
 
@@ -37,13 +37,14 @@ FATAL_TIMEOUTS = {
 
 
 class Need(t.NamedTuple):
-    """What one role needs: numbers of connections. ``cap`` is what it would get, 0 for no limit; ``door_cap`` the same at the
-    session door, None without one."""
+    """What one role needs: numbers of connections. ``least`` is the limit below which its holders can deadlock, ``cap`` what it
+    would get, 0 for no limit; ``door_cap`` the same at the session door, None without one."""
 
     role: str
     listeners: int
     session_pool: int
     holders: int
+    least: int
     clients: int
     cap: float
     runners: int
@@ -110,8 +111,9 @@ def _sessions(session_pool: float, needs: t.Sequence[Need]) -> t.Iterator[Hazard
         elif session_pool < need.session_pool:
             yield Hazard(
                 "postgres.pool_size",
-                f"{session_pool:g} leave {session_pool - need.listeners:g} for the short calls of {need.role},"
-                f" {need.session_pool - need.listeners} were planned; pages will wait for each other",
+                f"{session_pool:g} leave {session_pool - need.listeners:g} beside the listeners of {need.role},"
+                f" {need.session_pool - need.listeners} were planned for short calls and for instances that are reloaded; pages"
+                " will wait for each other",
                 fatal=False,
             )
 
@@ -122,12 +124,12 @@ def _sizes(values: _Values, session_pool: float, needs: t.Sequence[Need]) -> t.I
     if values.amount("default_pool_size") < 1:
         yield Hazard("default_pool_size", "0 makes each first query wait for the reserve")
     for need in needs:
-        enough = need.holders + 1
+        enough = need.least
         sessions = min(session_pool, need.session_pool)
         if pool < enough:
             yield Hazard(
                 "default_pool_size + reserve_pool_size",
-                f"{pool:g} are fewer than {enough}: {need.holders} holders of {need.role} could all wait for a second"
+                f"{pool:g} are fewer than {enough}: {need.holders} holders of {need.role} could all wait for one more"
                 " connection until all of them fail",
             )
         if need.cap == 0:
@@ -138,8 +140,8 @@ def _sizes(values: _Values, session_pool: float, needs: t.Sequence[Need]) -> t.I
         elif need.cap < sessions + enough:
             yield Hazard(
                 f"{need.role}.max_user_connections",
-                f"{need.cap:g} are fewer than {sessions + enough:g} (session pool {sessions:g}, {need.holders}"
-                " holders, one more): holders could all wait for a second connection until all of them fail",
+                f"{need.cap:g} are fewer than {sessions + enough:g} (session pool {sessions:g}, {enough} for {need.holders}"
+                " holders): holders could all wait for one more connection until all of them fail",
             )
         if need.door_cap is not None and need.door_cap <= need.runners:
             yield Hazard(
@@ -150,7 +152,7 @@ def _sizes(values: _Values, session_pool: float, needs: t.Sequence[Need]) -> t.I
             )
     # It counts all roles together, on postgres as on a tenant.
     limit, least = values.amount("max_db_connections"), sum(need.session_pool for need in needs)
-    least = max(least, sum(need.holders for need in needs) + 1)
+    least = max(least, sum(need.least for need in needs))
     if 0 < limit < least:
         yield Hazard("max_db_connections", f"{limit:g} are fewer than the {least} of the plan")
     yield from _client_limits(values, needs)

@@ -137,6 +137,45 @@ instances:
       description: Role as which it logs in.
       type: str
       returned: success
+    db_maxconn:
+      description: Most connections that one process of it opens.
+      type: int
+      returned: success
+    db_maxconn_gevent:
+      description: The same for its websocket process (Odoo 17 and newer); null where it is C(db_maxconn).
+      type: int
+      returned: success
+    max_http_threads:
+      description:
+        - In threaded mode the most threads that answer requests, by C(ODOO_MAX_HTTP_THREADS); null where only
+          C(db_maxconn) bounds them.
+      type: int
+      returned: success
+    sslmode:
+      description: How far it insists on TLS towards its database (C(db_sslmode)).
+      type: str
+      returned: success
+    replica:
+      description:
+        - The replica that it reads from, with C(host), C(port) and C(resolved) (C(db_replica_host), Odoo 18 and newer); null
+          without one. Its connections go there directly.
+      type: dict
+      returned: success
+    networks:
+      description: Its Docker networks.
+      type: list
+      elements: str
+      returned: success
+    database_networks:
+      description: Those of them over which it reaches its database; the pooler belongs there.
+      type: list
+      elements: str
+      returned: success
+    addresses:
+      description: Its own addresses on its networks.
+      type: list
+      elements: str
+      returned: success
     address:
       description:
         - The database address in use. C(host), C(port), where each comes from (C(host_source), C(port_source)), its
@@ -185,7 +224,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _alias, _cutover, _docker, _moves, _odoo_instance
+from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _alias,
+    _cutover,
+    _docker,
+    _moves,
+    _odoo_instance,
+    _odoo_versions,
+)
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 
@@ -298,7 +344,8 @@ def main() -> None:
         ]
     except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
-    for told in left_out:
+    strange = [(one["name"], _odoo_versions.unknown(one["version"])) for one in instances]
+    for told in left_out + [f"{name}: {why}" for name, why in strange if why]:
         module.warn(told)
     module.exit_json(changed=False, instances=instances, interrupted=interrupted, together=together, names=names)
 

@@ -106,6 +106,55 @@ def test_a_runner_with_server_environment_does_not_read_odoo_conf(tmp_path: Path
     assert runner["reads_conf"] is False
 
 
+THREADS = [
+    # Nothing bounds them but db_maxconn.
+    ("19.0", {}, None),
+    ("17.0", {"ODOO_MAX_HTTP_THREADS": "16"}, 16),
+    # No number: half of what db_maxconn leaves beside the crons.
+    ("18.0", {"ODOO_MAX_HTTP_THREADS": "True"}, 31),
+    ("18.0", {"ODOO_MAX_HTTP_THREADS": "0"}, None),
+    # Before 17 nobody reads it, as far as is known.
+    ("16.0", {"ODOO_MAX_HTTP_THREADS": "16"}, None),
+    ("", {"ODOO_MAX_HTTP_THREADS": "16"}, None),
+]
+
+
+@pytest.mark.parametrize(("version", "environment", "bound"), THREADS)
+def test_threads_are_bounded_by_a_variable_or_not(
+    tmp_path: Path, version: str, environment: dict[str, str], bound: int | None
+) -> None:
+    made = instance(tmp_path, "[options]\n", environment)
+    made.version = version
+    assert _odoo_probe.max_http_threads(made, 2) == bound
+
+
+REPLICAS = [
+    ("19.0", "db_replica_host = 192.0.2.9\n", {}, ("192.0.2.9", 5432)),
+    ("18.0", "db_replica_host = 192.0.2.9\ndb_replica_port = 6432\n", {}, ("192.0.2.9", 6432)),
+    ("19.0", "", {"PGHOST_REPLICA": "192.0.2.8", "PGPORT_REPLICA": "6000"}, ("192.0.2.8", 6000)),
+    # 18 does not read the variables, and 17 knows no replica.
+    ("18.0", "", {"PGHOST_REPLICA": "192.0.2.8"}, None),
+    ("17.0", "db_replica_host = 192.0.2.9\n", {}, None),
+    # The primary itself.
+    ("18.0", "db_replica_host =\n", {}, None),
+    ("18.0", "db_replica_host = False\n", {}, None),
+]
+
+
+@pytest.mark.parametrize(("version", "conf", "environment", "found"), REPLICAS)
+def test_replica(
+    tmp_path: Path, version: str, conf: str, environment: dict[str, str], found: tuple[str, int] | None
+) -> None:
+    made = instance(tmp_path, f"[options]\n{conf}", environment)
+    made.version = version
+    replica = _odoo_probe.replica(made)
+    assert (replica and (replica["host"], replica["port"])) == found
+
+
+def test_an_address_is_reached_by_one_of_this_machines() -> None:
+    assert _odoo_probe.leaves_by(["127.0.0.1", "no.such.host.invalid"]) == {"127.0.0.1": ["127.0.0.1"]}
+
+
 def instance(folder: Path, conf: str, environment: dict[str, str]) -> t.Any:
     """What the probe makes of a running Odoo, without the running."""
     path = folder / "odoo.conf"

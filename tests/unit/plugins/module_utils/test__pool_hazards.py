@@ -12,9 +12,11 @@ import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _pool_plan
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+from ansible_collections.pooled.odoo.plugins.module_utils._pool_budget import Others
 
 LIMITS = {"max_connections": 100, "reserved": 3}
-# One container: 3 listeners and 4 short calls, 4 workers + 2 crons + 2 websocket cursors = 8 holders.
+# One container: 3 listeners, 6 that may come and 4 short calls; 4 workers, 2 websocket cursors and 2 crons, which are three deep:
+# 8 holders keep 10 connections while each waits for one more, so 11 is the least.
 ERP = {
     "name": "erp1",
     "db_user": "odoo",
@@ -27,7 +29,7 @@ ERP = {
 
 
 def plan(overrides: dict[str, t.Any], force: bool = False, **options: t.Any) -> dict[str, t.Any]:
-    return _pool_plan.make([ERP], LIMITS, 5, "lookup", overrides, force, **options)
+    return _pool_plan.make([ERP], LIMITS, Others(5, {}), "lookup", overrides, force, **options)
 
 
 def figure(made: dict[str, t.Any], name: str) -> dict[str, t.Any]:
@@ -36,11 +38,11 @@ def figure(made: dict[str, t.Any], name: str) -> dict[str, t.Any]:
 
 REFUSED = [
     ({"postgres.pool_size": 3}, "not enough for the 3 listeners of odoo"),
-    ({"default_pool_size": 2, "reserve_pool_size": 6}, "8 are fewer than 9: 8 holders of odoo could all wait"),
-    ({"reserve_pool_timeout": 0}, "2 are fewer than 9"),
-    ({"odoo.max_user_connections": 15}, "15 are fewer than 16"),
+    ({"default_pool_size": 2, "reserve_pool_size": 8}, "10 are fewer than 11: 8 holders of odoo could all wait"),
+    ({"reserve_pool_timeout": 0}, "2 are fewer than 11"),
+    ({"odoo.max_user_connections": 23}, "23 are fewer than 24 (session pool 13, 11 for 8"),
     ({"odoo.max_user_connections": 0}, "0 is no limit"),
-    ({"max_db_connections": 8}, "8 are fewer than the 9 of the plan"),
+    ({"max_db_connections": 12}, "12 are fewer than the 13 of the plan"),
     ({"default_pool_size": 0, "reserve_pool_size": 20}, "0 makes each first query wait"),
     ({"disable_pqexec": True}, "psycopg2 speaks no other"),
     ({"max_packet_size": 65536}, "does not get through"),
@@ -51,7 +53,7 @@ REFUSED = [
     ({"server_reset_query_always": False}, 'relation "res_users" does not exist'),
     ({"server_reset_query": "RESET ALL"}, "only DISCARD ALL"),
     ({"query_wait_timeout": 0}, "lets a page wait for ever"),
-    ({"query_wait_timeout": 1}, "1 s end before the reserve opens after 1 s"),
+    ({"query_wait_timeout": 1, "reserve_pool_timeout": 2}, "1 s end before the reserve opens after 2 s"),
     ({"query_timeout": 60}, "ends long reports"),
     ({"idle_transaction_timeout": 5}, "ends crons"),
     ({"transaction_timeout": 60}, "ends long reports"),
@@ -70,7 +72,7 @@ def test_what_can_break_odoo_is_refused_unless_forced(overrides: dict[str, t.Any
 
 
 WARNED = [
-    ({"postgres.pool_size": 5}, "5 leave 2 for the short calls of odoo, 4 were planned"),
+    ({"postgres.pool_size": 5}, "5 leave 2 beside the listeners of odoo, 10 were planned"),
     ({"max_client_conn": 100}, "100 are fewer than the 448 that all Odoo processes may open"),
     ({"query_wait_timeout": 120}, "not below Odoo's limit_time_real"),
     ({"server_idle_timeout": 0}, "0 keeps connections that nobody uses"),
@@ -95,15 +97,15 @@ def test_an_override_is_used_and_shown_beside_what_was_planned() -> None:
     assert made["settings"]["tcp_keepidle"] == 60
     assert (figure(made, "default_pool_size")["value"], figure(made, "default_pool_size")["planned"]) == (4, 2)
     assert figure(made, "default_pool_size")["reason"].startswith("set by you; planned were 2: ")
-    # What follows from it follows: four and five are enough for eight holders.
-    assert made["settings"]["reserve_pool_size"] == 5
+    # What follows from it follows: four and nine are the thirteen that were planned.
+    assert made["settings"]["reserve_pool_size"] == 9
 
 
 def test_a_larger_session_pool_raises_the_cap() -> None:
     made = plan({"postgres.pool_size": 20})
     assert made["postgres_pool_size"] == 20
-    assert figure(made, "odoo.max_user_connections")["value"] == 20 + 8 + 1
-    assert made["predicted"]["worst_case"] == 29 + 2
+    assert figure(made, "odoo.max_user_connections")["value"] == 20 + 13
+    assert made["predicted"]["worst_case"] == 33 + 2
 
 
 BAD = [
@@ -125,7 +127,7 @@ def test_the_session_door_needs_room_beside_its_runners(cap: int, reason: str) -
     with_runner = {**ERP, "queue_job": {"databases": ["tenant1", "tenant2"]}}
     settings = {"session.odoo.max_user_connections": cap}
     with pytest.raises(PooledError, match=reason):
-        _pool_plan.make([with_runner], LIMITS, 5, "lookup", settings, session_door=True)
+        _pool_plan.make([with_runner], LIMITS, Others(5, {}), "lookup", settings, session_door=True)
 
 
 def test_settings_that_are_no_figures_hold_for_both_doors() -> None:
@@ -136,9 +138,12 @@ def test_settings_that_are_no_figures_hold_for_both_doors() -> None:
 
 def test_the_session_door_has_room_for_runners_and_counts_in_the_budget() -> None:
     with_runner = {**ERP, "queue_job": {"databases": ["tenant1", "tenant2"]}}
-    made = _pool_plan.make([with_runner], LIMITS, 5, "lookup", session_door=True)
+    made = _pool_plan.make([with_runner], LIMITS, Others(5, {}), "lookup", session_door=True)
     door = made["session_door"]
     assert door["settings"]["pool_mode"] == "session"
+    # The role makes it a container with the same limits as the others.
+    assert {"file_limit", "memory_limit_mb", "users", "roles", "settings"} <= door.keys() & made.keys()
     assert door["users"][0] == {"name": "odoo", "max_user_connections": 2 + 4}
-    assert made["predicted"]["worst_case"] == plan({})["predicted"]["worst_case"] + 6 + 2
+    # Its workers run jobs, three deep.
+    assert made["predicted"]["worst_case"] == plan({})["predicted"]["worst_case"] + 4 + 6 + 2
     assert plan({})["session_door"] is None
