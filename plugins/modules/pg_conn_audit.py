@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pg_conn_audit
-short_description: Measure PostgreSQL's connections, and prove that they became fewer
+short_description: Measure PostgreSQL's connections, and prove that they became fewer and nobody waits
 version_added: 0.1.0
 description:
   - Samples C(pg_stat_activity) for a while and tells how many connections there were, held by whom, doing what.
   - With O(baseline) it compares itself with an earlier audit and fails when the connections did not fall by
-    O(min_reduction), or when the two cannot be compared, because of another cluster, a much shorter window or far less
-    load.
+    O(min_reduction), when clients wait at the pooler, or when the two cannot be compared, because of another cluster, a much
+    shorter window or far less load.
   - One query a second over one connection, which is not counted. Nothing is changed in PostgreSQL.
 extends_documentation_fragment:
   - pooled.odoo._attributes.info_module
@@ -26,10 +26,48 @@ options:
     default: postgres
   roles:
     description:
-      - Count only connections of these roles. By default all.
+      - The verdict is about the connections of these roles; RV(audit.total) shows those of all beside it. By default
+        those of O(baseline), and all without one.
     type: list
     elements: str
     default: []
+  own_roles:
+    description:
+      - Roles of the pooler itself, such as the one that looks up passwords. They count as if they were among O(roles), and
+        need not exist.
+    type: list
+    elements: str
+    default: []
+  poolers:
+    description:
+      - Admin consoles of the PgBouncers that clients use now. They know what clients did and how long they waited; PostgreSQL's
+        own counters also count what a pooler does for itself.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What the pooler is called in the audit.
+        type: str
+        required: true
+      login_host:
+        description: Directory of its Unix socket, or its address.
+        type: str
+        required: true
+      login_port:
+        description: Its port.
+        type: int
+        default: 6432
+      login_user:
+        description: One of its C(admin_users) or C(stats_users).
+        type: str
+        required: true
+      login_password:
+        description: The user's password.
+        type: str
+      login_password_file:
+        description: File on the target that holds the password instead.
+        type: path
   databases:
     description:
       - Count only connections to these databases. By default all.
@@ -74,11 +112,17 @@ options:
     default: 0.8
   min_load_ratio:
     description:
-      - Lowest load that may be compared, as a share of the baseline's transactions per second.
-      - A pooler's C(DISCARD ALL) counts as a transaction too. Where half of the transactions are not enough, so that only
-        these could have made it so, the same share of the baseline's written rows is asked for as well.
+      - Lowest load that may be compared, as a share of the baseline's transactions per second. V(0) compares without asking.
+      - Behind a pooler the transactions of its clients count (O(poolers)). Without O(poolers) only a third of PostgreSQL's do,
+        because the others may be the pooler's own.
     type: float
     default: 0.5
+  max_wait_share:
+    description:
+      - The verdict is V(failed) where transactions wait longer for a server connection than this share of the time that they
+        take, and long enough to be noticed (20 ms each). Needs O(poolers).
+    type: float
+    default: 0.1
   enforce:
     description:
       - Fail unless the verdict is V(passed). With V(false) the verdict is only returned.
@@ -106,8 +150,15 @@ EXAMPLES = r"""
     login_host: db.example.com
     login_user: postgres
     login_password: "{{ postgres_password }}"
+    roles: [odoo]
     baseline: /var/lib/pooled-odoo/baseline.json
     min_reduction: 80
+    poolers:
+      - name: pgbouncer
+        login_host: /var/lib/pooled-odoo-socket
+        login_port: 5432
+        login_user: pooled_odoo_admin
+        login_password_file: /etc/pooled-odoo/secrets/admin_password
 """
 
 RETURN = r"""
@@ -137,10 +188,14 @@ audit:
       type: dict
       returned: success
     connections:
-      description: Number of connections, as C(peak), C(mean), C(p50) and C(p95) over the samples.
+      description: Number of connections of O(roles), as C(peak), C(mean), C(p50) and C(p95) over the samples.
       type: dict
       returned: success
       sample: {peak: 547, mean: 530.2, p50: 531, p95: 546}
+    total:
+      description: C(peak) and C(mean) of the connections of all roles.
+      type: dict
+      returned: success
     by_state:
       description: C(peak) and C(mean) for each state.
       type: dict
@@ -150,7 +205,11 @@ audit:
       type: dict
       returned: success
     by_role:
-      description: C(peak) and C(mean) for each role.
+      description: C(peak) and C(mean) for each role, also those that are not in O(roles).
+      type: dict
+      returned: success
+    by_role_and_client:
+      description: The same for each client address of each role.
       type: dict
       returned: success
     by_client:
@@ -175,9 +234,28 @@ audit:
       type: dict
       returned: success
     load:
-      description: Transactions, written and read rows per second, over all databases.
+      description:
+        - C(transactions_per_second) of clients, by the poolers where they were asked (C(source)), else by PostgreSQL without
+          the starts of sessions; C(rows_written_per_second) and C(rows_read_per_second). In the databases that O(roles) used.
+        - Where poolers were asked, C(beside_poolers_per_second) is what goes past them, at least.
       type: dict
       returned: success
+    poolers:
+      description:
+        - For each of O(poolers) what its clients did and waited for, by database, the longest wait that was seen, its server
+          connections at the peak and its share of a processor.
+      type: list
+      elements: dict
+      returned: success
+    unreachable_poolers:
+      description: Why those of O(poolers) that could not be asked could not, by name. Beside one a verdict is V(inconclusive).
+      type: dict
+      returned: success
+unfit:
+  description: Why this audit could prove nothing as a baseline, with O(min_load_ratio); empty where it could.
+  returned: when samples were taken
+  type: list
+  elements: str
 verdict:
   description: The comparison with O(baseline).
   returned: when O(baseline) is given and samples were taken
@@ -189,6 +267,16 @@ verdict:
       returned: success
     reasons:
       description: Why it is not V(passed).
+      type: list
+      elements: str
+      returned: success
+    failed_on:
+      description: What failed, V(connections), V(waiting) or both.
+      type: list
+      elements: str
+      returned: success
+    roles:
+      description: The O(roles) that it is about; empty for all.
       type: list
       elements: str
       returned: success
@@ -210,6 +298,7 @@ verdict:
       returned: success
 """
 
+import contextlib
 import json
 import math
 import os
@@ -219,7 +308,7 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _activity, _files, _login
+from ansible_collections.pooled.odoo.plugins.module_utils import _activity, _console, _files, _login, _pooler_load
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 # Rows of other roles show only database, role and pid without pg_read_all_stats; their backend_type is null then.
@@ -233,7 +322,6 @@ SELECT coalesce(datname, ''), coalesce(usename, ''), coalesce(host(client_addr),
 FROM pg_stat_activity
 WHERE (backend_type = 'client backend' OR backend_type IS NULL AND datid IS NOT NULL)
   AND pid <> pg_backend_pid()
-  AND (%(roles)s = '{}'::text[] OR usename = ANY (%(roles)s::text[]))
   AND (%(databases)s = '{}'::text[] OR datname = ANY (%(databases)s::text[]))
 GROUP BY 1, 2, 3, 4
 """
@@ -253,28 +341,104 @@ SELECT (SELECT system_identifier FROM pg_control_system())::text AS system_ident
        (SELECT coalesce(json_object_agg(datname, datconnlimit), '{}') FROM pg_database WHERE datconnlimit >= 0) AS by_database
 """
 
+# Each database for itself: one that is dropped in between must not take its load from the others'. The start of a session
+# is a transaction to PostgreSQL (counted from 14 on), but nothing that a client did.
 LOAD = """
-SELECT sum(xact_commit + xact_rollback)::bigint,
-       sum(tup_inserted + tup_updated + tup_deleted)::bigint,
-       sum(tup_fetched)::bigint,
-       clock_timestamp()
-FROM pg_stat_database
-WHERE %(databases)s = '{}'::text[] OR datname = ANY (%(databases)s::text[])
+SELECT datid, datname, xact_commit + xact_rollback - coalesce((to_jsonb(d) ->> 'sessions')::bigint, 0),
+       tup_inserted + tup_updated + tup_deleted, tup_fetched, clock_timestamp()
+FROM pg_stat_database d
+WHERE datname IS NOT NULL AND (%(databases)s = '{}'::text[] OR datname = ANY (%(databases)s::text[]))
 """
 
 
 class Counters(t.NamedTuple):
-    """PostgreSQL's running totals over all databases at one moment."""
+    """PostgreSQL's running totals of one database."""
 
+    database: str
     transactions: int
     written: int
     read: int
+
+
+class Moment(t.NamedTuple):
+    """The counters of all databases, by their oid, at one moment."""
+
+    databases: dict[int, Counters]
     at: datetime
 
 
-def rate(difference: int, seconds: float) -> float:
-    """Per second; a reset of the statistics in between counts as nothing."""
-    return round(max(0, difference) / seconds, 2)
+def look_at_load(connection: t.Any, scope: dict[str, t.Any]) -> Moment:
+    rows = query(connection, LOAD, scope)
+    if not rows:
+        raise PooledError("PostgreSQL has none of these databases", "databases")
+    return Moment({row[0]: Counters(*row[1:5]) for row in rows}, rows[0][5])
+
+
+def rates(first: Moment, last: Moment, counted: t.Collection[str] | None, own: int) -> dict[str, float]:
+    """What was done per second in the databases *counted* (None for all). *own*: transactions that this module made.
+
+    A database that came, went or had its statistics reset in between counts as nothing.
+    """
+    seconds = (last.at - first.at).total_seconds()
+    done = {"transactions": -own, "written": 0, "read": 0}
+    for oid, now in last.databases.items():
+        before = first.databases.get(oid)
+        if before is None or (counted is not None and now.database not in counted):
+            continue
+        for key in done:
+            done[key] += max(0, getattr(now, key) - getattr(before, key))
+    return {
+        "transactions_per_second": round(max(0, done["transactions"]) / seconds, 2),
+        "rows_written_per_second": round(done["written"] / seconds, 2),
+        "rows_read_per_second": round(done["read"] / seconds, 2),
+    }
+
+
+# A console that hangs must not cost the window.
+SAMPLE_SECONDS = 2
+
+
+class Poolers:
+    """The admin consoles of the poolers that the clients use, none or several."""
+
+    def __init__(self, stack: contextlib.ExitStack, wanted: list[dict[str, t.Any]], connect_timeout: int) -> None:
+        self.consoles: dict[str, _login.AdminConsole] = {}
+        # Why by name. A pooler that does not answer must not keep anybody from counting, and from repairing it then.
+        self.unreachable: dict[str, str] = {}
+        self._stack = stack
+        self._logins = {
+            login["name"]: {**login, "ssl_mode": "prefer", "ca_cert": None, "connect_timeout": connect_timeout}
+            for login in wanted
+        }
+        self.pools: dict[str, list[list[dict[str, t.Any]]]] = {name: [] for name in self._logins}
+
+    def _log_in(self) -> None:
+        """To those without a console: all of them at first, and later one that was restarted and so has closed it."""
+        for name in sorted(set(self._logins) - set(self.consoles)):
+            self.unreachable.pop(name, None)
+            with self._asking(name):
+                self.consoles[name] = self._stack.enter_context(_login.AdminConsole(self._logins[name]))
+
+    @contextlib.contextmanager
+    def _asking(self, name: str) -> t.Iterator[None]:
+        try:
+            yield
+        except PooledError as error:
+            self.consoles.pop(name, None)
+            self.unreachable[name] = str(error)
+
+    def sample(self) -> None:
+        for name, console in list(self.consoles.items()):
+            with self._asking(name):
+                self.pools[name].append(_console.typed(console.run("SHOW POOLS", SAMPLE_SECONDS)))
+
+    def look(self) -> dict[str, _pooler_load.Look]:
+        looks = {}
+        self._log_in()
+        for name, console in list(self.consoles.items()):
+            with self._asking(name):
+                looks[name] = _pooler_load.Look(_console.typed(console.run("SHOW STATS")), console.process())
+        return looks
 
 
 def check(params: dict[str, t.Any], check_mode: bool) -> None:
@@ -284,7 +448,7 @@ def check(params: dict[str, t.Any], check_mode: bool) -> None:
         raise PooledError("must be more than 0 and at most duration", "interval")
     if not 0 <= params["min_reduction"] <= 100:
         raise PooledError("is a percentage, 0 to 100", "min_reduction")
-    for option in ("min_window_ratio", "min_load_ratio"):
+    for option in ("min_window_ratio", "min_load_ratio", "max_wait_share"):
         if not 0 <= params[option] <= 1:
             raise PooledError("is a share, 0 to 1", option)
     if params["dest"]:
@@ -317,12 +481,13 @@ def query(connection: t.Any, statement: str, arguments: dict[str, t.Any]) -> lis
 
 
 def take_samples(
-    connection: t.Any, scope: dict[str, t.Any], duration: float, interval: float
+    connection: t.Any, poolers: Poolers, scope: dict[str, t.Any], duration: float, interval: float
 ) -> list[_activity.Sample]:
     samples = []
     started = time.monotonic()
     while True:
         samples.append([_activity.Group(*row) for row in query(connection, SAMPLE, scope)])
+        poolers.sample()
         # The next moment of the grid that is still to come: slow answers cost samples, they do not stretch the window.
         passed = time.monotonic() - started
         due = (math.floor(passed / interval) + 1) * interval
@@ -332,7 +497,7 @@ def take_samples(
         time.sleep(due - passed)
 
 
-def measure(connection: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
+def measure(connection: t.Any, poolers: Poolers, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """The audit; see _activity for its shape."""
     scope = {"roles": sorted(params["roles"]), "databases": sorted(params["databases"])}
     cluster = describe_cluster(connection, scope)
@@ -341,13 +506,24 @@ def measure(connection: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
             f"role {params['login_user']} may not see other roles' connections; GRANT pg_monitor TO it,"
             " or set totals_only=true to go on with numbers by database and role"
         )
-    first = Counters(*query(connection, LOAD, scope)[0])
-    samples = take_samples(connection, scope, params["duration"], params["interval"])
-    last = Counters(*query(connection, LOAD, scope)[0])
+    first, before = look_at_load(connection, scope), poolers.look()
+    samples = take_samples(connection, poolers, scope, params["duration"], params["interval"])
+    last, after = look_at_load(connection, scope), poolers.look()
+    poolers.unreachable.update(dict.fromkeys(after.keys() - before.keys(), "it was not there when the window began"))
     seconds = (last.at - first.at).total_seconds()
-    summary = _activity.summarise(samples)
+    summary = _activity.summarise(samples, {*scope["roles"], *params["own_roles"]} if scope["roles"] else ())
     limits = {key: cluster[key] for key in ("max_connections", "reserved", "by_role", "by_database")}
-    limits["headroom"] = limits["max_connections"] - limits["reserved"] - summary["connections"]["peak"]
+    limits["headroom"] = limits["max_connections"] - limits["reserved"] - summary["total"]["peak"]
+    described = [
+        _pooler_load.describe(name, before[name], after[name], poolers.pools[name], seconds)
+        for name in sorted(after.keys() & before.keys())
+    ]
+    # Our own statements are transactions too.
+    load = rates(first, last, summary["by_database"] if scope["roles"] else None, len(samples) + 1)
+    if described:
+        behind = round(sum(pooler["transactions_per_second"] for pooler in described), 2)
+        load["beside_poolers_per_second"] = _activity.load_beside(load["transactions_per_second"], behind)
+        load["transactions_per_second"] = behind
     return {
         "schema": _activity.SCHEMA,
         "created_at": now(),
@@ -364,12 +540,9 @@ def measure(connection: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         "scope": {**scope, "totals_only": params["totals_only"]},
         **summary,
         "limits": limits,
-        "load": {
-            # Our own statements are transactions too.
-            "transactions_per_second": rate(last.transactions - first.transactions - len(samples), seconds),
-            "rows_written_per_second": rate(last.written - first.written, seconds),
-            "rows_read_per_second": rate(last.read - first.read, seconds),
-        },
+        "load": {"source": "poolers" if described else "postgresql", **load},
+        "poolers": described,
+        "unreachable_poolers": poolers.unreachable,
     }
 
 
@@ -421,6 +594,21 @@ def main() -> None:
             "min_reduction": {"type": "float", "default": 71},
             "min_window_ratio": {"type": "float", "default": 0.8},
             "min_load_ratio": {"type": "float", "default": 0.5},
+            "max_wait_share": {"type": "float", "default": 0.1},
+            "own_roles": {"type": "list", "elements": "str", "default": []},
+            "poolers": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "login_host": {"type": "str", "required": True},
+                    "login_port": {"type": "int", "default": 6432},
+                    "login_user": {"type": "str", "required": True},
+                    "login_password": {"type": "str", "no_log": True},
+                    "login_password_file": {"type": "path", "no_log": False},
+                },
+            },
             "enforce": {"type": "bool", "default": True},
             "dest": {"type": "path"},
         },
@@ -432,23 +620,28 @@ def main() -> None:
         check(params, module.check_mode)
         # Read first: whoever mistyped the path should not wait a minute to hear of it.
         baseline = read_baseline(params["baseline"]) if params["baseline"] else None
-        connection = _login.connect(params, params["login_db"])
-        connection.autocommit = True
-        result["audit"] = measure(connection, params)
-        connection.close()
+        if baseline:
+            baseline = _activity.in_scope(baseline, params["roles"])
+            params["roles"] = params["roles"] or baseline["scope"]["roles"]
+        with contextlib.ExitStack() as stack:
+            poolers = Poolers(stack, params["poolers"], params["connect_timeout"])
+            connection = stack.enter_context(contextlib.closing(_login.connect(params, params["login_db"])))
+            connection.autocommit = True
+            result["audit"] = measure(connection, poolers, params)
         if params["dest"] and not module.check_mode:
             write(params["dest"], result["audit"])
+        criteria = _activity.Criteria(*(params[option] for option in _activity.Criteria._fields))
+        result["unfit"] = _activity.unfit_as_baseline(result["audit"], criteria)
         if baseline:
-            ratios = (params["min_window_ratio"], params["min_load_ratio"])
-            result["verdict"] = _activity.compare(
-                baseline, result["audit"], params["metric"], params["min_reduction"], *ratios
-            )
+            result["verdict"] = _activity.compare(baseline, result["audit"], criteria)
             result["verdict"]["created_at"] = now()
             if params["enforce"] and result["verdict"]["verdict"] != "passed":
                 reasons = "; ".join(result["verdict"]["reasons"])
                 raise PooledError(f"the verdict is {result['verdict']['verdict']}: {reasons}")
     except PooledError as error:
         module.fail_json(msg=str(error), **result)
+    for told in _activity.advice(result["audit"]):
+        module.warn(told)
     module.exit_json(changed=False, **result)
 
 

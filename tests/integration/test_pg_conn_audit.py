@@ -10,15 +10,17 @@ import json
 import stat
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Server
+from tests.integration.conftest import MAX_CONNECTIONS, Server
 from tests.modules import ModuleFailed, run_module
 
-QUICK = {"duration": 2, "interval": 0.5}
+# The shortest window that a verdict takes.
+QUICK: dict[str, t.Any] = {"duration": 5, "interval": 0.5}
 
 
 def audit(postgres: Server, **arguments: t.Any) -> dict[str, t.Any]:
@@ -54,12 +56,13 @@ def test_it_counts_what_is_there_and_not_itself(postgres: Server, role: str) -> 
     assert found["connections"] == {"peak": 7, "mean": 7.0, "p50": 7, "p95": 7}
     assert found["by_state"]["idle"]["peak"] == 6
     assert found["by_state"]["idle in transaction"]["peak"] == 1
-    assert found["by_role"] == {role: {"peak": 7, "mean": 7.0}}
+    assert found["by_role"][role] == {"peak": 7, "mean": 7.0}
+    assert found["by_role_and_client"][role].keys() == found["by_client"].keys()
     assert found["by_database"]["postgres"]["peak"] == 7
     assert found["listeners"]["peak"] >= 1
     assert 0 < found["oldest_idle_in_transaction_s"] < 10
-    assert found["limits"]["max_connections"] == 100
-    assert found["window"]["samples"] == 5
+    assert found["limits"]["max_connections"] == MAX_CONNECTIONS
+    assert found["window"]["samples"] == 11
     assert found["load"]["transactions_per_second"] >= 0
 
 
@@ -79,7 +82,7 @@ def test_without_anybody_it_sees_nobody(postgres: Server) -> None:
 def test_check_mode_measures_and_writes_nothing(postgres: Server, tmp_path: Path) -> None:
     result = run_module("pg_conn_audit", check=True, **postgres.login(), **QUICK, dest=str(tmp_path / "a.json"))
     assert result["changed"] is False
-    assert result["audit"]["window"]["samples"] == 5
+    assert result["audit"]["window"]["samples"] == 11
     assert list(tmp_path.iterdir()) == []
 
 
@@ -109,13 +112,71 @@ def test_a_baseline_that_proves_nothing(postgres: Server, tmp_path: Path) -> Non
     for change, message in (
         ({"cluster": {**document["cluster"], "system_identifier": "1"}}, "another PostgreSQL cluster"),
         ({"window": {**document["window"], "duration_s": 600}}, "too short beside the baseline's 600 s"),
-        ({"load": {"transactions_per_second": 1e6, "rows_written_per_second": 0}}, "load is far below"),
-        ({"scope": {**document["scope"], "roles": ["x"]}}, "other roles or databases"),
+        ({"load": {"transactions_per_second": 1e6}}, "load is far below"),
+        ({"load": {"transactions_per_second": 0.2}}, "the baseline saw hardly any load"),
+        ({"scope": {**document["scope"], "databases": ["x"]}}, "other roles or databases"),
     ):
         baseline.write_text(json.dumps({**document, **change}))
         with pytest.raises(ModuleFailed, match="the verdict is inconclusive") as caught:
             audit(postgres, baseline=str(baseline))
         assert message in str(caught.value)
+
+
+def test_two_samples_prove_nothing(postgres: Server, tmp_path: Path) -> None:
+    short = {"duration": 1, "interval": 1, "min_load_ratio": 0, "min_reduction": 0}
+    baseline = str(tmp_path / "baseline.json")
+    with closing(postgres.connect()):
+        audit(postgres, **short, dest=baseline)
+        with pytest.raises(ModuleFailed, match="the verdict is inconclusive: the baseline has 2 samples in 1"):
+            audit(postgres, **short, baseline=baseline)
+
+
+def test_it_is_about_its_roles_and_shows_all(postgres: Server, role: str, tmp_path: Path) -> None:
+    """A report tool's connections neither fail nor pass what is Odoo's; the baseline's roles are the verdict's."""
+    baseline = str(tmp_path / "baseline.json")
+    with ExitStack() as stack:
+        for _number in range(10):
+            stack.enter_context(closing(postgres.connect(user=role, password="cl3rk")))
+        audit(postgres, roles=[role], dest=baseline)
+    with ExitStack() as stack:
+        for _number in range(30):
+            stack.enter_context(closing(postgres.connect()))
+        stack.enter_context(closing(postgres.connect(user=role, password="cl3rk")))
+        result = audit(postgres, baseline=baseline, min_load_ratio=0, min_reduction=90)
+    assert (result["verdict"]["verdict"], result["verdict"]["roles"]) == ("passed", [role])
+    assert result["verdict"]["current"]["peak"] == 1
+    assert result["audit"]["total"]["peak"] == 31
+
+
+def test_starts_of_sessions_are_no_load(postgres: Server) -> None:
+    """A pooler, and each NOTIFY of Odoo, opens connections; only what is done on them counts."""
+    with ThreadPoolExecutor(1) as pool:
+        measuring = pool.submit(lambda: run_module("pg_conn_audit", **postgres.login(), **QUICK))
+        for _number in range(50):
+            postgres.connect().close()
+            time.sleep(0.02)
+        quiet = measuring.result()["audit"]["load"]["transactions_per_second"]
+    assert quiet < 3
+
+
+def test_a_database_that_is_dropped_takes_no_other_ones_load(postgres: Server) -> None:
+    """The sum over all databases would have fallen."""
+    # A backend that touches no table keeps its count of transactions to itself.
+    read = "SELECT count(*) FROM pg_class"
+    postgres.run("CREATE DATABASE doomed")
+    with closing(postgres.connect("doomed")) as connection, connection.cursor() as cursor:
+        for _number in range(2000):
+            cursor.execute(read)
+    with ThreadPoolExecutor(2) as pool, closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        measuring = pool.submit(lambda: run_module("pg_conn_audit", **postgres.login(), **QUICK))
+        time.sleep(1)
+        # It waits for a checkpoint, which may take a while.
+        dropping = pool.submit(postgres.run, "DROP DATABASE doomed")
+        while not measuring.done():
+            cursor.execute(read)
+            time.sleep(0.01)
+        dropping.result()
+    assert measuring.result()["audit"]["load"]["transactions_per_second"] > 10
 
 
 BAD: list[tuple[dict[str, t.Any], str]] = [
@@ -124,9 +185,10 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
     ({"login_db": "nowhere"}, 'database "nowhere" does not exist'),
     ({"roles": ["nobody"]}, "roles: PostgreSQL has no role nobody"),
     ({"duration": 0}, "duration: must be at least 1 second"),
-    ({"interval": 5}, "interval: must be more than 0 and at most duration"),
+    ({"interval": 6}, "interval: must be more than 0 and at most duration"),
     ({"min_reduction": 101}, "min_reduction: is a percentage"),
     ({"min_load_ratio": 2}, "min_load_ratio: is a share"),
+    ({"max_wait_share": 2}, "max_wait_share: is a share"),
     ({"baseline": "/nonexistent/b.json"}, "baseline: there is no file /nonexistent/b.json"),
     ({"dest": "/nonexistent/b.json"}, "dest: the directory of /nonexistent/b.json does not exist"),
 ]
