@@ -40,9 +40,11 @@ def refusal(client: t.Any, image: str, network: str, address: str) -> str | None
     """Why Docker gives nobody the fixed *address* on *network*; None where it does. Docker tells that also for a container that
     never starts."""
     for left in client.containers.list(all=True, filters={"label": f"{_docker.OWN_LABEL}=trial"}):
-        # Of a run that was killed.
-        left.remove(v=True, force=True)
-    trial = client.api.create_container(image, command=["true"], labels={_docker.OWN_LABEL: "trial"})
+        # Of a run that was killed; another one's may be in use this very moment.
+        if _docker.is_gone(left.labels.get(_docker.PROCESS_LABEL)):
+            left.remove(v=True, force=True)
+    labels = {_docker.OWN_LABEL: "trial", _docker.PROCESS_LABEL: _docker.this_process()}
+    trial = client.api.create_container(image, command=["true"], labels=labels)
     try:
         client.networks.get("bridge").disconnect(trial["Id"])
         client.networks.get(network).connect(trial["Id"], ipv4_address=address)

@@ -10,6 +10,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import copy
+import os
 import posixpath
 import re
 import typing as t
@@ -83,10 +84,10 @@ def manager(inspection: Inspection) -> str | None:
     return None
 
 
-def stays_inside(inspection: Inspection, mount: Mount, path: str) -> bool:
-    """Whether *path*, the resolved place of *mount*, still lies in what is mounted. A link inside the container's
-    directory could lead anywhere on the host."""
-    roots = [m["Source"] for m in inspection.get("Mounts") or [] if m["Type"] in ("bind", "volume")]
+def stays_inside(inspection: Inspection, path: str) -> bool:
+    """Whether *path*, without links in it, lies in what is mounted into the container. A link inside the container's directory
+    could lead anywhere on the host; one above a mount is the operator's own."""
+    roots = [os.path.realpath(m["Source"]) for m in inspection.get("Mounts") or [] if m["Type"] in ("bind", "volume")]
     return any(path == root or path.startswith(root.rstrip("/") + "/") for root in roots)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import os
 import subprocess
 import sys
 import time
@@ -38,6 +39,42 @@ else:
 
 # The label of containers that are the collection's own: ``pooler``, or ``trial`` for a moment.
 OWN_LABEL = "pooled.odoo"
+# Whose they are: several installations may share a Docker host, or a PostgreSQL.
+INSTALLATION_LABEL = "pooled.odoo.installation"
+# The process that made a container which is to live for a moment only.
+PROCESS_LABEL = "pooled.odoo.process"
+
+# How often, and how far apart, a busy container is asked to stand still; meanwhile those that do stand still wait.
+FREEZE_ATTEMPTS = 5
+FREEZE_AGAIN_SECONDS = 0.1
+
+
+def _start_of(pid: int | str) -> str:
+    """When a process was started, in kernel ticks since boot (proc(5), field 22); empty for one that is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as handle:
+            return handle.read().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def _here() -> str:
+    """This machine since its boot, and this space of process numbers."""
+    with open("/proc/sys/kernel/random/boot_id") as handle:
+        return f"{handle.read().strip()}/{os.stat('/proc/self/ns/pid').st_ino}"
+
+
+def this_process() -> str:
+    """This process, as :func:`is_gone` knows it again."""
+    return f"{_here()}/{os.getpid()}/{_start_of('self')}"
+
+
+def is_gone(process: str | None) -> bool:
+    """Whether *process* has ended for sure: of one elsewhere, or of none, nobody can tell."""
+    where, _slash, rest = (process or "").rpartition("/")
+    where, _slash, pid = where.rpartition("/")
+    return bool(process) and where == _here() and _start_of(pid) != rest
+
 
 MISSING_DOCKER = (
     "the Docker SDK for Python is missing on this host; install python3-docker (Debian) or docker (PyPI) for the Python "
@@ -189,20 +226,36 @@ def held(client: t.Any, containers: t.Sequence[t.Any]) -> t.Iterator[None]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as guard:
-        frozen = []
+        frozen: list[t.Any] = []
         try:
-            for container in running:
-                try:
-                    container.pause()
-                    frozen.append(container)
-                except docker.errors.APIError as error:
-                    _tell_of_free(container, error)
+            for container, error in _freeze(running, frozen):
+                _tell_of_free(container, error)
             yield
         finally:
             # All of them, also behind one that does not.
             gone_on = [_let_go(container) for container in frozen]
             if all(gone_on):
                 guard.kill()
+
+
+def _freeze(containers: t.Sequence[t.Any], frozen: list[t.Any]) -> list[tuple[t.Any, t.Any]]:
+    """Freezes *containers*, each of which is added to *frozen* at once; those that cannot be frozen, each with why.
+
+    Linux cannot stop a process in the midst of some calls, and with version 1 of its control groups a container whose processes
+    are busy is refused now and then; a moment later it is not. All are asked before one is asked again, because whoever is
+    frozen waits for the last."""
+    left: list[tuple[t.Any, t.Any]] = [(container, None) for container in containers]
+    for attempt in range(FREEZE_ATTEMPTS):
+        time.sleep(FREEZE_AGAIN_SECONDS if attempt and left else 0)
+        refused = []
+        for container, _error in left:
+            try:
+                container.pause()
+                frozen.append(container)
+            except docker.errors.APIError as error:
+                refused.append((container, error))
+        left = refused
+    return left
 
 
 def _tell_of_free(container: t.Any, error: t.Any) -> None:

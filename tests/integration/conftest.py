@@ -22,6 +22,8 @@ ROLE_IMAGE = Path(__file__).parents[2] / "roles" / "pooler" / "files" / "image"
 NETWORK = "pooled-test"
 PASSWORD = "t3st"
 UID = 6432
+# Room for what the largest plan of these tests has at its worst, twice.
+MAX_CONNECTIONS = 400
 # The versions that Debian's stable and unstable give; the second part of each is asserted, not assumed.
 SUITES = {"stable": "1.24", "unstable": "1.26"}
 
@@ -79,6 +81,7 @@ def postgres(client: t.Any, network: t.Any, tmp_path_factory: pytest.TempPathFac
         parent.chmod(0o755)
     container = client.containers.run(
         POSTGRES_IMAGE,
+        ["-c", f"max_connections={MAX_CONNECTIONS}", "-c", "fsync=off"],
         name="pooled-test-db",
         detach=True,
         labels={LABEL: "test"},
