@@ -133,14 +133,18 @@ def drop(state_dir: str, name: str) -> None:
     _files.remove(path_of(state_dir, name))
 
 
-def remember_file(path: str, before: bytes, after: bytes, in_place: bool) -> dict[str, t.Any]:
-    """What the way back needs of a file. Where it is written *in_place*, a run that dies meanwhile leaves a mixture, which only
-    both contents tell from somebody else's."""
+def remember_file(path: str, before: bytes, after: bytes, in_place: bool, real: str | None = None) -> dict[str, t.Any]:
+    """What the way back needs of a file; *real* is its path without links, where it has to lie then as well.
+
+    Where it is written *in_place*, a run that dies meanwhile leaves a mixture, which only both contents tell from somebody
+    else's.
+    """
     entry = {
         "path": path,
         "before": base64.b64encode(before).decode(),
         "after_sha256": hashlib.sha256(after).hexdigest(),
         "in_place": in_place,
+        **({"real": real} if real else {}),
     }
     return {**entry, "after": base64.b64encode(after).decode()} if in_place else entry
 

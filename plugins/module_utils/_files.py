@@ -33,6 +33,36 @@ def attributes_of(path: str) -> Attributes:
     return Attributes(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
 
 
+@contextlib.contextmanager
+def without_links(path: str) -> t.Iterator[str]:
+    """A path for the functions of this module that leads to *path*, and can lead nowhere else while it is used.
+
+    *path* is absolute and was resolved before. Each directory of it is opened in the one before without following a link, so one
+    that somebody swaps for a link, who may write there, is refused. Raises PooledError.
+    """
+    parts = [part for part in os.path.dirname(path).split("/") if part]
+    descriptor = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for number, part in enumerate(parts):
+            try:
+                inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+            except OSError as error:
+                place = "/" + "/".join(parts[: number + 1])
+                raise PooledError(
+                    f"{path} cannot be reached: {place} is no directory of its own any more ({error.strerror}). Nothing was"
+                    " changed there; look who has put a link or something else in its place"
+                ) from error
+            os.close(descriptor)
+            descriptor = inner
+        yield f"/proc/self/fd/{descriptor}/{os.path.basename(path)}"
+    except PooledError as error:
+        raise PooledError(
+            error.message.replace(f"/proc/self/fd/{descriptor}", os.path.dirname(path)), error.option
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
 def read(path: str) -> bytes | None:
     """The file's bytes, or None where there is none. A link is refused: following it could leave the directory."""
     try:

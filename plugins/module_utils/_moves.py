@@ -139,46 +139,68 @@ def bytes_of(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def read_conf(mount: _container.Mount) -> bytes:
-    content = _files.read(mount.host_path)
+def real_path(inspection: t.Mapping[str, t.Any], mount: _container.Mount) -> str:
+    """Where the file really lies. The path comes from inside the container, and this module may well be root outside of it, so
+    PooledError is raised where it leads out of what is mounted. A link above the mount is the operator's own."""
+    path = os.path.realpath(mount.host_path)
+    if not _container.stays_inside(inspection, path):
+        raise PooledError(f"{mount.host_path} leads out of what is mounted into the container; put a plain file there")
+    if os.path.islink(mount.host_path) and not mount.single_file:
+        raise PooledError(f"{mount.host_path} is a symbolic link; put a plain file there or remove it")
+    return path
+
+
+def read_conf(path: str) -> bytes:
+    """The content of the resolved *path*."""
+    with _files.without_links(path) as safe:
+        content = _files.read(safe)
     if content is None:
-        raise PooledError(f"{mount.host_path} is mounted into the container but is not on this host")
+        raise PooledError(f"{path} is mounted into the container but is not on this host")
     return content
 
 
-def check_inside_mount(inspection: t.Mapping[str, t.Any], mount: _container.Mount) -> None:
-    """The path comes from inside the container; this module may well be root outside of it."""
-    if not _container.stays_inside(inspection, mount, os.path.realpath(mount.host_path)):
-        raise PooledError(f"{mount.host_path} leads out of what is mounted into the container; put a plain file there")
-
-
 def write_conf(path: str, content: bytes, in_place: bool) -> None:
-    if in_place:
-        _files.overwrite(path, content)
-    else:
-        _files.replace(path, content, _files.attributes_of(path))
+    """Writes the resolved *path*: nobody who may write in a directory above it can lead the way elsewhere meanwhile."""
+    with _files.without_links(path) as safe:
+        if in_place:
+            _files.overwrite(safe, content)
+        else:
+            _files.replace(safe, content, _files.attributes_of(safe))
+
+
+def _place_of(entry: t.Mapping[str, t.Any]) -> str:
+    """The resolved path of a remembered file. Before 0.2.0 it was not resolved when it was remembered."""
+    directory, name = os.path.split(entry["path"])
+    return str(entry.get("real") or os.path.join(os.path.realpath(directory), name))
+
+
+def content_of(entry: t.Mapping[str, t.Any]) -> bytes | None:
+    """What is in a remembered file now, None where there is none."""
+    with _files.without_links(_place_of(entry)) as safe:
+        return _files.read(safe)
 
 
 def restore_file(entry: t.Mapping[str, t.Any], keys: t.Mapping[str, t.Collection[str]]) -> str | None:
     """Puts back what was in the file; a warning if somebody else has changed it since, in which case only *keys* (of each
     section) are put back."""
+    place, before = _place_of(entry), _cutover.file_before(entry)
     if not entry["in_place"]:
-        _files.remove_leftovers(entry["path"])
-    now = _files.read(entry["path"])
-    before = _cutover.file_before(entry)
+        with _files.without_links(place) as safe:
+            _files.remove_leftovers(safe)
+    now = content_of(entry)
     if now is None:
         raise PooledError(f"{entry['path']} is gone; put it back by hand")
     if now == before:
         return None
     if _cutover.is_ours(entry, now) or _cutover.is_half_ours(entry, now):
-        write_conf(entry["path"], before, entry["in_place"])
+        write_conf(place, before, entry["in_place"])
         return None
     text = text_of(now)
     for section, names in keys.items():
         former = _odoo_conf.read(text_of(before), section)
         text = _odoo_conf.edit(text, {name: former[name] for name in names if name in former}, section)
         text = _odoo_conf.remove(text, [name for name in names if name not in former], section)
-    write_conf(entry["path"], bytes_of(text), entry["in_place"])
+    write_conf(place, bytes_of(text), entry["in_place"])
     told = " and ".join(name for names in keys.values() for name in names)
     return f"{entry['path']} was changed after the cutover, so only {told} were put back in it"
 

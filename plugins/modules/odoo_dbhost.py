@@ -325,6 +325,7 @@ class Target:
             return self.unchanged(before, "the instance uses this address already")
         self.check_not_moved_before()
         _odoo_instance.check_movable(instance)
+        _odoo_instance.check_replica(instance)
         if not self.params["ignore_shadowed"] and not self.interrupted and self.leader is None:
             _odoo_instance.check_sources_agree(instance)
         choice = self.choose(instance, moves, name)
@@ -422,7 +423,7 @@ class Target:
             return False
         if self.kept["after"] != {"host": self.params["host"], "port": self.params["port"]}:
             return False
-        now, before = _files.read(self.kept["file"]["path"]) or b"", _cutover.file_before(self.kept["file"])
+        now, before = _moves.content_of(self.kept["file"]) or b"", _cutover.file_before(self.kept["file"])
         says, said = (_odoo_conf.read(_moves.text_of(content)) for content in (now, before))
         return all(says.get(KEYS[part]) == said.get(KEYS[part]) for part in self.kept["moves"])
 
@@ -703,14 +704,14 @@ class Target:
                 _files.replace(entry["path"], _cutover.file_before(entry), private)
                 self.warnings.append(f"{entry['path']} was gone; it is there again, for root alone")
             elif _cutover.is_ours(entry, content):
-                _moves.write_conf(entry["path"], _cutover.file_before(entry), False)
+                _compose.write(entry["path"], _cutover.file_before(entry))
             elif content != _cutover.file_before(entry):
                 self.warnings.append(
                     f"{entry['path']} was changed after the cutover, so only the database's address was put back in it"
                 )
                 former = _compose_file.set_variables(compose.project(), service.service, kept["former"])
                 for path, text in former.items():
-                    _moves.write_conf(path, _moves.bytes_of(text), False)
+                    _compose.write(path, _moves.bytes_of(text))
         started = time.monotonic()
         compose.up(self.lock)
         container = _docker.find(self.client, self.name)
@@ -796,8 +797,8 @@ class Edit:
             raise PooledError(f"{target.name} has no odoo.conf on this host", "method")
         self.target, self.job = target, job
         self.mount = job.instance.conf
-        _moves.check_inside_mount(job.instance.inspection, self.mount)
-        self.content = _moves.read_conf(self.mount)
+        self.place = _moves.real_path(job.instance.inspection, self.mount)
+        self.content = _moves.read_conf(self.place)
         edited = _odoo_conf.edit(_moves.text_of(self.content), {KEYS[part]: value for part, value in job.moves.items()})
         if job.runner:
             edited = _odoo_conf.edit(edited, _queue_job.values(job.runner, _queue_job.KEYS), _queue_job.SECTION)
@@ -808,12 +809,14 @@ class Edit:
         if target.leader is not None:
             target.kept["file"] = target.leader["file"]
         if "file" not in target.kept:
-            target.kept["file"] = _cutover.remember_file(mount.host_path, self.content, self.edited, mount.single_file)
+            target.kept["file"] = _cutover.remember_file(
+                mount.host_path, self.content, self.edited, mount.single_file, self.place
+            )
         target.save()
         started = time.monotonic()
         try:
             if self.content != self.edited:
-                _moves.write_conf(mount.host_path, self.edited, mount.single_file)
+                _moves.write_conf(self.place, self.edited, mount.single_file)
             found = self.job.instance.found
             _moves.apply_conf(self.job.container, self.job.method, found["pid"], found["python"])
             _moves.wait_for(self.job.container, goal, target.params["timeout"])
@@ -914,7 +917,7 @@ class ComposeEdit:
         started = time.monotonic()
         try:
             for path, text in sorted(self.edited.items()):
-                _moves.write_conf(path, _moves.bytes_of(text), False)
+                _compose.write(path, _moves.bytes_of(text))
             self.check(self.compose.meaning())
             self.compose.up(target.lock)
             _moves.wait_for(_docker.find(target.client, target.name), goal, target.params["timeout"])

@@ -118,5 +118,10 @@ def test_bad_hba(given_rule: dict[str, object], message: str) -> None:
     assert message in str(caught.value)
 
 
+def test_a_role_called_like_a_keyword_is_no_keyword() -> None:
+    rule = {"type": "host", "database": ["all"], "user": ['"all"', "odoo"], "address": "all", "method": "md5"}
+    assert _hba.check([rule], (1, 24, 1)) == ['host all "all",odoo all md5']
+
+
 def test_hba_comment_and_blanks() -> None:
     assert _hba.parse('# all\n  host   all "a # b"   all  md5 # why\n\n') == ['host all "a # b" all md5']
