@@ -31,6 +31,11 @@ options:
     description:
       - Password of O(login_user).
     type: str
+  login_password_file:
+    description:
+      - File on the target that holds the password, for a password that should not travel. Not read where O(login_password) is
+        set.
+    type: path
   ssl_mode:
     description:
       - How far TLS is insisted on, as in libpq.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from decimal import Decimal
 
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_options import SETTINGS
@@ -41,7 +42,8 @@ def typed(rows: t.Sequence[Row]) -> list[Row]:
 def _typed_value(column: str, value: t.Any) -> t.Any:
     if isinstance(value, str) and column not in _TEXT_COLUMNS and re.fullmatch(r"-?\d+", value):
         return int(value)
-    return value
+    # PgBouncer's totals come as numeric, which psycopg2 makes decimals of.
+    return int(value) if isinstance(value, Decimal) else value
 
 
 def typed_config(rows: t.Sequence[Row]) -> dict[str, Row]:

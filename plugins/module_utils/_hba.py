@@ -27,7 +27,11 @@ def _field(names: t.Sequence[str], option: str) -> str:
     quoted = []
     for name in names:
         reject_control_characters(name, option)
-        if name in _KEYWORDS or re.fullmatch(r"[0-9A-Za-z_]+", name):
+        literal = re.fullmatch(r'"([^"]+)"', name)
+        if literal:
+            # A role that is called like a keyword.
+            quoted.append(f'"{literal[1]}"')
+        elif name in _KEYWORDS or re.fullmatch(r"[0-9A-Za-z_]+", name):
             quoted.append(name)
         elif '"' in name:
             raise PooledError("PgBouncer's hba file cannot express a double quote in a name", option)

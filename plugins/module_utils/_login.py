@@ -9,7 +9,11 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
+import socket
+import struct
 import time
 import traceback
 import typing as t
@@ -44,6 +48,7 @@ def argument_spec() -> dict[str, t.Any]:
         "login_port": {"type": "int", "default": 5432},
         "login_user": {"type": "str", "required": True},
         "login_password": {"type": "str", "no_log": True},
+        "login_password_file": {"type": "path", "no_log": False},
         "ssl_mode": {
             "type": "str",
             "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
@@ -54,6 +59,25 @@ def argument_spec() -> dict[str, t.Any]:
     }
 
 
+def _password(params: t.Mapping[str, t.Any]) -> str | None:
+    path = params.get("login_password_file")
+    if params.get("login_password") or not path:
+        return params.get("login_password")
+    try:
+        with open(path, encoding="utf-8") as handle:
+            password = handle.read().strip()
+    except OSError as error:
+        raise PooledError(
+            f"{path} cannot be read ({error.strerror}); is there a pooler?", "login_password_file"
+        ) from error
+    except ValueError:
+        password = ""
+    # What a loss of power leaves of a file is empty, or zeros.
+    if not password.isprintable() or not password:
+        raise PooledError(f"{path} has no password in it; remove it and run playbook deploy", "login_password_file")
+    return password
+
+
 def connect(params: t.Mapping[str, t.Any], dbname: str, asynchronous: bool = False) -> t.Any:
     """A psycopg2 connection with the options of :func:`argument_spec`; raises PooledError with what to look at."""
     if PSYCOPG2_ERROR:
@@ -62,7 +86,7 @@ def connect(params: t.Mapping[str, t.Any], dbname: str, asynchronous: bool = Fal
         "host": params["login_host"],
         "port": params["login_port"],
         "user": params["login_user"],
-        "password": params["login_password"],
+        "password": _password(params),
         "sslmode": params["ssl_mode"],
         "sslrootcert": params["ca_cert"],
         "connect_timeout": params["connect_timeout"],
@@ -124,6 +148,21 @@ class AdminConsole:
             return [dict(zip(columns, values)) for values in cursor.fetchall()]
         except psycopg2.Error as error:
             raise PooledError(f"PgBouncer refused {command}: {str(error).strip()}") from error
+
+    def process(self) -> tuple[int, float] | None:
+        """Start (kernel ticks since boot) and seconds of processor time of the PgBouncer at the other end of a Unix socket; None
+        over a network, or where its process cannot be seen from here."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            end = socket.socket(fileno=os.dup(self._connection.fileno()))
+            with contextlib.closing(end):
+                if end.family != socket.AF_UNIX:
+                    return None
+                pid, _uid, _gid = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            with open(f"/proc/{pid}/stat") as handle:
+                fields = handle.read().rpartition(")")[2].split()
+            # proc(5): utime and stime are fields 14 and 15, starttime 22; the name is the second.
+            return int(fields[19]), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return None
 
 
 def quote_identifier(name: str) -> str:

@@ -215,12 +215,12 @@ options:
         type: str
         required: true
       database:
-        description: Database names, or V(all).
+        description: Database names, or V(all). One that is called like a keyword stands in double quotes.
         type: list
         elements: str
         required: true
       user:
-        description: User names, or V(all).
+        description: User names, or V(all). A user who is called like a keyword stands in double quotes, V("all").
         type: list
         elements: str
         required: true
