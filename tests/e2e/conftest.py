@@ -74,6 +74,13 @@ class Play:
         pairs = re.findall(r"(\w+)=(\d+)", recap.group(1)) if recap else []
         self.recap = {name: int(value) for name, value in pairs}
 
+    def __repr__(self) -> str:
+        """What a failed assertion shows: the first task that failed and what it said."""
+        failed = re.search(
+            r"TASK \[([^\]]*)\][^\n]*\n(?:(?!TASK)[^\n]*\n)*?(?:fatal|failed): .*?\"msg\": \"?(.*)", self.output
+        )
+        return f"Play({self.code}, {failed.group(1)}: {failed.group(2)[:160]})" if failed else f"Play({self.code})"
+
     def changed_tasks(self) -> list[str]:
         """For messages: what was not idempotent."""
         return re.findall(r"TASK \[([^\]]*)\][^\n]*\n(?:(?!TASK)[^\n]*\n)*?changed:", self.output)
@@ -105,7 +112,8 @@ def pooler(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str
     """A deployed pooler with both instances direct again; its address."""
     artifacts = tmp_path_factory.mktemp("deploy")
     settings = {
-        "pooled_odoo_audit_duration": 1,
+        "pooled_odoo_audit_duration": 5,
+        "pooled_odoo_audit_interval": 0.5,
         "pooled_odoo_settle_seconds": 0,
         "pooled_odoo_min_load_ratio": 0,
         "pooled_odoo_min_reduction": 0,

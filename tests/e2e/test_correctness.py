@@ -29,7 +29,7 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _pool_plan
+from ansible_collections.pooled.odoo.plugins.module_utils import _pool_budget, _pool_plan
 from tests.e2e.conftest import KEPT, Play
 from tests.lab.client import Browser, Client, OdooError, manage
 from tests.lab.lab import (
@@ -70,6 +70,7 @@ def pooled(lab: Lab, jobs: Odoo, tmp_path_factory: pytest.TempPathFactory) -> t.
         "pooled_odoo_session_door": True,
         # A kept lab has a baseline of bin/demo, and a much shorter window would prove nothing beside it.
         "pooled_odoo_audit_duration": 30 if KEPT else 5,
+        "pooled_odoo_audit_interval": 0.5,
         "pooled_odoo_min_reduction": 0,
         "pooled_odoo_min_load_ratio": 0,
         "pooled_odoo_settle_seconds": 0,
@@ -390,7 +391,8 @@ def test_the_worst_case_stays_below_the_cap_and_nothing_hangs(pooled: Lab, admin
 
 def pooled_plan(lab: Lab) -> dict[str, t.Any]:
     instances = run_module("odoo_info")["instances"]
-    return _pool_plan.make(instances, {"max_connections": lab.size.max_connections, "reserved": 3}, 0, "lookup")
+    limits = {"max_connections": lab.size.max_connections, "reserved": 3}
+    return _pool_plan.make(instances, limits, _pool_budget.Others(0, {}), "lookup")
 
 
 def most_connections(lab: Lab, enough: threading.Event) -> int:

@@ -268,6 +268,11 @@ class Lab:
         """Client connections of Odoo's role."""
         return self.query("SELECT count(*) FROM pg_stat_activity WHERE usename = 'odoo'")[0][0]
 
+    def tenants_with_due_crons(self) -> int:
+        """A new tenant has all of its crons due at once, and they have run a minute later."""
+        due = "SELECT 1 FROM ir_cron WHERE active AND nextcall <= now() AT TIME ZONE 'utc' LIMIT 1"
+        return sum(len(self.query(due, dbname=tenant)) for tenant in self.tenants)
+
     # --- Odoo ---------------------------------------------------------------------------------------------------------
 
     def create_tenants(self) -> None:

@@ -79,16 +79,17 @@ WARM_SHARE = 0.85
 def warm_up(lab: Lab, traffic: Traffic, seconds: float, tell: t.Callable[[str], object] = lambda _line: None) -> None:
     """Waits until the lab is what an ERP is that runs since the morning: its workers have served most tenants, and everybody
     has logged in everywhere. Log-ins make Odoo write its assets and write to its users, so a baseline that has them in it has
-    more load than any later window. At most *seconds*."""
+    more load than any later window; and so do a new tenant's crons. At most *seconds*."""
     connections_wanted = round(WARM_SHARE * lab.size.containers * lab.size.workers * lab.size.tenants)
     log_ins_wanted = lab.size.users * lab.size.tenants
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        connections, log_ins = lab.connections(), traffic.log_ins()
-        if connections >= connections_wanted and log_ins >= log_ins_wanted:
+        connections, log_ins, due = lab.connections(), traffic.log_ins(), lab.tenants_with_due_crons()
+        if connections >= connections_wanted and log_ins >= log_ins_wanted and due == 0:
             return
         tell(
-            f"warming up: {connections} connections, waiting for {connections_wanted}; {log_ins} log-ins of {log_ins_wanted}"
+            f"warming up: {connections} connections, waiting for {connections_wanted}; {log_ins} log-ins of {log_ins_wanted};"
+            f" crons due in {due} tenants"
         )
         time.sleep(5)
 

@@ -48,3 +48,30 @@ def test_the_two_copies_of_the_unstable_source_are_one() -> None:
         ROOT / "tests" / "lab" / "images" / "odoo" / "unstable-for.sh",
     ]
     assert copies[0].read_text() == copies[1].read_text()
+
+
+def tasks(found: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    """All tasks of a file of tasks or of plays, those in blocks too."""
+    for task in found if isinstance(found, list) else []:
+        yield task
+        for section in ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks"):
+            yield from tasks(task.get(section))
+
+
+def test_no_variable_is_a_fact_elsewhere() -> None:
+    """A registered result or a fact wins over the variables of roles, plays and tasks, wherever it was set: such a variable
+    would have the value of another file from the second time on."""
+    facts: dict[str, str] = {}
+    variables: list[tuple[str, str]] = []
+    for path in sorted([*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/**/*.yml")]):
+        for task in tasks(load(path)):
+            here = f"{path.relative_to(ROOT)}: {task.get('name')}"
+            names = [task["register"]] if "register" in task else []
+            names += [name for name in task.get("ansible.builtin.set_fact") or {} if name != "cacheable"]
+            facts.update(dict.fromkeys(names, here))
+            variables += [(name, here) for name in task.get("vars") or {}]
+    for path in ROOT.glob("roles/*/*/main.yml"):
+        if path.parent.name in ("vars", "defaults"):
+            variables += [(name, str(path.relative_to(ROOT))) for name in load(path)]
+    assert facts, "nothing was read"
+    assert [f"{name} of {here} ({facts[name]})" for name, here in variables if name in facts] == []

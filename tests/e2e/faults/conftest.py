@@ -23,7 +23,8 @@ from tests.lab.load import Traffic, between, errors
 
 # The proof is not what these tests are about.
 SETTINGS: dict[str, t.Any] = {
-    "pooled_odoo_audit_duration": 1,
+    "pooled_odoo_audit_duration": 5,
+    "pooled_odoo_audit_interval": 0.5,
     "pooled_odoo_settle_seconds": 0,
     "pooled_odoo_min_load_ratio": 0,
     "pooled_odoo_min_reduction": 0,
