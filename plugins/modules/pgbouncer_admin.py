@@ -13,6 +13,8 @@ description:
   - Runs C(RELOAD), C(PAUSE), C(RESUME), C(RECONNECT) or C(WAIT_CLOSE) on PgBouncer's admin console and reads the answer.
   - V(pause) and V(resume) do nothing where that is the state already. The other commands have no state that could be
     read, so they always run.
+  - V(resume) without O(database) ends what PgBouncer shows as paused. A single database that was paused and that nobody is
+    connected to now is not shown; name it to end its pause.
 extends_documentation_fragment:
   - pooled.odoo._attributes
   - pooled.odoo._login
@@ -40,6 +42,9 @@ options:
   database:
     description:
       - Limits O(command) to this database. Not for O(command=reload).
+      - Behind a wildcard entry PgBouncer shows a database only while somebody is connected, and lets clients log in to it for
+        V(autodb_idle_timeout) more, also when PostgreSQL has it no longer. So a name that it does not show is warned about,
+        not refused. Without a wildcard PgBouncer refuses a name that it does not have, in check mode nothing does.
     type: str
   wait_for:
     description:
@@ -125,18 +130,19 @@ COMMANDS = ["reload", "pause", "resume", "reconnect", "wait_close"]
 
 
 class State(t.NamedTuple):
-    """What is paused now: everything, or single databases."""
+    """What is paused now: everything, or single databases; and the databases that PgBouncer shows."""
 
     everything: bool
     databases: tuple[str, ...]
+    shown: tuple[str, ...]
 
 
 def decide(command: str, database: str | None, state: State) -> list[str]:
     """The console commands that lead to what is asked for; none when it is there already. Pure."""
     if database:
-        if (command == "pause" and database in state.databases) or (
-            command == "resume" and database not in state.databases
-        ):
+        paused = database in state.databases
+        # A database that PgBouncer does not show may be paused: only the command itself finds out.
+        if (command == "pause" and paused) or (command == "resume" and not paused and database in state.shown):
             return []
         return [f"{command.upper()} {_login.quote_identifier(database)}"]
     if command == "pause" and state.everything:
@@ -148,10 +154,15 @@ def decide(command: str, database: str | None, state: State) -> list[str]:
     return [command.upper()]
 
 
-def check_database(database: str | None, databases: t.Sequence[dict[str, t.Any]]) -> None:
-    if database and database not in [row["name"] for row in databases]:
-        known = ", ".join(sorted(row["name"] for row in databases)) or "none"
-        raise PooledError(f"PgBouncer has no pool for {database!r} now; it has {known}", "database")
+def unseen(database: str | None, shown: t.Sequence[str]) -> str | None:
+    """What to tell of a *database* that PgBouncer does not show: nobody is connected to it, or its name is wrong. Pure.
+
+    It cannot be refused: PgBouncer hides what came by the wildcard as soon as nobody is connected, and still knows it.
+    """
+    if not database or database in shown:
+        return None
+    served = ", ".join(sorted(shown))
+    return f"PgBouncer serves nobody on {database!r} now (it serves {served}); check the name if you expected it to"
 
 
 def set_statements(settings: t.Mapping[str, t.Any], config: t.Mapping[str, t.Any]) -> list[str]:
@@ -168,7 +179,12 @@ def set_statements(settings: t.Mapping[str, t.Any], config: t.Mapping[str, t.Any
     return statements
 
 
-def run(console: _login.AdminConsole, params: dict[str, t.Any], statement: str) -> None:
+# How PgBouncer answers RESUME where there is nothing to resume.
+NOT_PAUSED = ("is not paused", "no such database")
+
+
+def run(console: _login.AdminConsole, params: dict[str, t.Any], statement: str) -> bool:
+    """Whether there was something to do. Raises PooledError with PgBouncer's words."""
     try:
         if statement.startswith("PAUSE") and params["wait_for"] == "transactions":
             hold(console, params, statement)
@@ -185,6 +201,11 @@ def run(console: _login.AdminConsole, params: dict[str, t.Any], statement: str) 
             " (SHOW SERVERS tells)",
             "timeout",
         ) from error
+    except PooledError as error:
+        if statement.startswith("RESUME") and any(words in str(error) for words in NOT_PAUSED):
+            return False
+        raise
+    return True
 
 
 # The console answers PAUSE when the last connection is released, so behind a listener never; it holds clients at once.
@@ -244,8 +265,13 @@ def main() -> None:
             raise PooledError("RELOAD reads the whole configuration; remove database", "database")
         with _login.AdminConsole(params) as console:
             databases = _console.typed(console.run("SHOW DATABASES"))
-            check_database(params["database"], databases)
-            state = State(_console.is_paused(console.run("SHOW STATE")), tuple(_console.paused_databases(databases)))
+            state = State(
+                _console.is_paused(console.run("SHOW STATE")),
+                tuple(_console.paused_databases(databases)),
+                tuple(row["name"] for row in databases),
+            )
+            if told := unseen(params["database"], state.shown):
+                module.warn(told)
             statements = decide(params["command"], params["database"], state)
             if params["settings"]:
                 if params["command"] != "pause":
@@ -253,8 +279,7 @@ def main() -> None:
                 config = _console.typed_config(console.run("SHOW CONFIG"))
                 statements = set_statements(params["settings"], config) + statements
             if not module.check_mode:
-                for statement in statements:
-                    run(console, params, statement)
+                statements = [statement for statement in statements if run(console, params, statement)]
                 if params["config_path"] and params["command"] == "reload":
                     verify_reload(console, params["config_path"])
     except PooledError as error:

@@ -263,8 +263,6 @@ def test_console_errors_say_what_to_do(pooler: Pooler, version: str, postgres: S
     with pytest.raises(ModuleFailed, match="check login_host, login_port, login_user and login_password") as caught:
         run_module("pgbouncer_info", **wrong)
     assert "wrong" not in str(caught.value).replace("wrong password", "")
-    with pytest.raises(ModuleFailed, match="has no pool for 'nowhere' now"):
-        run_module("pgbouncer_admin", command="pause", database="nowhere", **pooler.console)
     with pytest.raises(ModuleFailed, match="remove database"):
         run_module("pgbouncer_admin", command="reload", database="postgres", **pooler.console)
     with pytest.raises(ModuleFailed, match="cannot connect to"):
@@ -326,3 +324,59 @@ def test_a_pause_refuses_settings_that_cannot_be(
     with pytest.raises(ModuleFailed) as caught:
         run_module("pgbouncer_admin", command="pause", settings=settings, **pooler.console)
     assert message in str(caught.value)
+
+
+def shown(pooler: Pooler) -> list[str]:
+    return [row["name"] for row in run_module("pgbouncer_info", gather=["databases"], **pooler.console)["databases"]]
+
+
+def until_hidden(pooler: Pooler, name: str) -> None:
+    deadline = time.monotonic() + 30
+    while name in shown(pooler):
+        assert time.monotonic() < deadline, f"PgBouncer still shows {name}"
+        time.sleep(0.2)
+
+
+def test_reconnect_forgets_a_database_that_is_gone(pooler: Pooler, version: str, postgres: Server) -> None:
+    """PgBouncer hides a database of the wildcard as soon as nobody is connected, and lets clients log in to it all the same."""
+    name = "gone"
+    postgres.run(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+    run_module("pgbouncer_config", **configuration(pooler, version, postgres.host, settings={"server_idle_timeout": 1}))
+    pooler.start()
+    with contextlib.closing(connect(pooler, name)) as connection:
+        connection.cursor().execute("SELECT 1")
+    until_hidden(pooler, name)
+    postgres.run(f"DROP DATABASE {name}")
+    connect(pooler, name).close()
+    until_hidden(pooler, name)
+    arguments = {"command": "reconnect", "database": name, **pooler.console}
+    for check in (True, False):
+        result = run_module("pgbouncer_admin", check=check, **arguments)
+        assert result["commands"] == ['RECONNECT "gone"']
+        assert "serves nobody on 'gone'" in str(result["warnings"])
+    with pytest.raises(psycopg2.OperationalError, match='"gone" does not exist'):
+        connect(pooler, name)
+
+
+def test_without_a_wildcard_an_unknown_database_is_refused(pooler: Pooler, version: str, postgres: Server) -> None:
+    entries = [{"name": "postgres", "host": postgres.host}]
+    run_module("pgbouncer_config", **configuration(pooler, version, postgres.host, databases=entries))
+    pooler.start()
+    console = {**pooler.console, "database": "nowhere"}
+    with pytest.raises(ModuleFailed, match='refused PAUSE "nowhere": no such database'):
+        run_module("pgbouncer_admin", command="pause", **console)
+    # Nothing is paused, so there is nothing to end.
+    assert run_module("pgbouncer_admin", command="resume", **console)["commands"] == []
+
+
+def test_a_hidden_database_that_is_paused_can_be_resumed(pooler: Pooler, version: str, postgres: Server) -> None:
+    """Nobody is connected, so PgBouncer does not show it; who comes would wait."""
+    run_module("pgbouncer_config", **configuration(pooler, version, postgres.host))
+    pooler.start()
+    console = {**pooler.console, "database": "template1"}
+    assert run_module("pgbouncer_admin", command="pause", **console)["changed"] is True
+    until_hidden(pooler, "template1")
+    assert run_module("pgbouncer_admin", command="resume", **console)["commands"] == ['RESUME "template1"']
+    with contextlib.closing(connect(pooler, "template1")) as connection:
+        connection.cursor().execute("SELECT 1")
+    assert run_module("pgbouncer_admin", command="resume", **console)["commands"] == []

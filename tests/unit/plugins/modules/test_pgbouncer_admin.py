@@ -9,9 +9,9 @@ import pytest
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.modules.pgbouncer_admin import State, decide, set_statements
 
-RUNNING = State(False, ())
-PAUSED = State(True, ())
-ONE = State(False, ("erp",))
+RUNNING = State(False, (), ("erp",))
+PAUSED = State(True, (), ("erp",))
+ONE = State(False, ("erp",), ("erp",))
 
 CASES = [
     ("reload", None, RUNNING, ["RELOAD"]),
@@ -25,9 +25,10 @@ CASES = [
     ("resume", None, RUNNING, []),
     ("resume", None, PAUSED, ["RESUME"]),
     ("resume", None, ONE, ['RESUME "erp"']),
-    ("resume", None, State(True, ("erp",)), ["RESUME", 'RESUME "erp"']),
+    ("resume", None, State(True, ("erp",), ("erp",)), ["RESUME", 'RESUME "erp"']),
     ("resume", "erp", ONE, ['RESUME "erp"']),
     ("resume", "erp", RUNNING, []),
+    ("resume", "hidden", RUNNING, ['RESUME "hidden"']),
     ("reconnect", None, RUNNING, ["RECONNECT"]),
     ("wait_close", "erp", RUNNING, ['WAIT_CLOSE "erp"']),
 ]
