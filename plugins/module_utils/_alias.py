@@ -27,12 +27,12 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _addresses,
     _compose,
     _container,
-    _cutover,
     _docker,
     _files,
     _ini,
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+from ansible_collections.pooled.odoo.plugins.module_utils._move import journal
 
 SCHEMA = "pooled.odoo/alias/1"
 # Under this ending PostgreSQL's container is still found when its own name leads to the pooler.
@@ -400,7 +400,7 @@ def _mend(client: t.Any, record: Record) -> list[str]:
 
 def nobodys(state_dir: str) -> list[Record]:
     """The records of names by which no instance is moved any more."""
-    needed = [record["alias"] for record in _cutover.all_records(state_dir) if "alias" in record]
+    needed = [record["alias"] for record in journal.all_records(state_dir) if "alias" in record]
     needed_names = {(kept["network"], kept["name"]) for kept in needed}
     return [record for record in load_all(state_dir) if (record["network"], record["name"]) not in needed_names]
 

@@ -202,11 +202,6 @@ def check_arrival(after: t.Any, service: str, variables: t.Mapping[str, str]) ->
             )
 
 
-def write(path: str, content: bytes) -> None:
-    """Writes one of the project's files, with the owner and the permissions that it has."""
-    _files.replace(path, content, _files.attributes_of(path))
-
-
 def _text(path: str) -> str | None:
     content = _files.read(path)
-    return None if content is None else content.decode("utf-8", "surrogateescape")
+    return None if content is None else _files.text_of(content)

@@ -63,6 +63,15 @@ def without_links(path: str) -> t.Iterator[str]:
         os.close(descriptor)
 
 
+def text_of(content: bytes) -> str:
+    """As text that :func:`bytes_of` makes the same bytes of, whatever their encoding."""
+    return content.decode("utf-8", "surrogateescape")
+
+
+def bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
 def read(path: str) -> bytes | None:
     """The file's bytes, or None where there is none. A link is refused: following it could leave the directory."""
     try:
@@ -84,6 +93,11 @@ def read(path: str) -> bytes | None:
 def replace(path: str, content: bytes, attributes: Attributes) -> None:
     """:func:`replace_all` for one file."""
     replace_all({path: content}, attributes)
+
+
+def rewrite(path: str, content: bytes) -> None:
+    """Replaces a file that is there, with the owner and the permissions that it has."""
+    replace(path, content, attributes_of(path))
 
 
 def replace_all(contents: t.Mapping[str, bytes], attributes: Attributes) -> None:

@@ -226,13 +226,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.pooled.odoo.plugins.module_utils import (
     _alias,
-    _cutover,
     _docker,
-    _moves,
+    _odoo_discovery,
     _odoo_instance,
     _odoo_versions,
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+from ansible_collections.pooled.odoo.plugins.module_utils._move import containers, journal
 
 
 def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
@@ -240,7 +240,7 @@ def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
     if names is None:
         running = client.containers.list()
         # The half-made container of an interrupted move is no instance of its own.
-        return [c for c in running if not c.name.endswith(_moves.NEW_SUFFIX) and _docker.runs_odoo(c)]
+        return [c for c in running if not c.name.endswith(containers.NEW_SUFFIX) and _docker.runs_odoo(c)]
     containers = [_docker.find(client, name) for name in names]
     for container in containers:
         _docker.check_runs(container, "containers")
@@ -270,7 +270,7 @@ def look_at_all(
 def look_at(
     client: t.Any, container: t.Any, poolers: t.Mapping[str, str], state_dir: str, with_databases: bool
 ) -> dict[str, t.Any]:
-    instance, _name = _moves.look_at(client, container)
+    instance, _name = _odoo_discovery.look_at(client, container)
     found = instance.found
     described = _odoo_instance.describe(instance)
     host, port, networks = instance.address.host, instance.address.port, described["networks"]
@@ -285,7 +285,7 @@ def look_at(
     described["connected_poolers"] = sorted({name for address, name in poolers.items() if address in ends})
     described["unread"] = is_unread(instance, state_dir)
     if with_databases:
-        record = _cutover.load(state_dir, container.name)
+        record = journal.load(state_dir, container.name)
         addresses = [(host, port)] + ([(record["before"]["host"], record["before"]["port"])] if record else [])
         # The name that it had for PostgreSQL may be nobody's either.
         addresses += [(ip, own) for name, own in addresses for ip in _alias.former_addresses(state_dir, networks, name)]
@@ -297,9 +297,9 @@ def look_at(
 
 def is_unread(instance: _odoo_instance.Instance, state_dir: str) -> bool:
     """Whether its odoo.conf was edited for another instance's sake and it has no connection to the address there."""
-    if instance.conf is None or _cutover.load(state_dir, instance.name) is not None:
+    if instance.conf is None or journal.load(state_dir, instance.name) is not None:
         return False
-    record = _cutover.by_same_file(state_dir, instance.name, instance.conf.host_path)
+    record = journal.by_same_file(state_dir, instance.name, instance.conf.host_path)
     if record is None:
         return False
     host, port = record["after"]["host"], record["after"]["port"]
@@ -336,8 +336,8 @@ def main() -> None:
         containers = choose(client, module.params["containers"])
         state_dir = module.params["state_dir"]
         instances, left_out = look_at_all(client, containers, module.params)
-        interrupted = _cutover.interrupted(state_dir)
-        together = _cutover.together(state_dir)
+        interrupted = journal.interrupted(state_dir)
+        together = journal.together(state_dir)
         names = [
             {"network": record["network"], "name": record["name"], "poolers": sorted(record["poolers"])}
             for record in _alias.load_all(state_dir)

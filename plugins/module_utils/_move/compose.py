@@ -1,0 +1,130 @@
+# Copyright (c) 2026, the pooled.odoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Method ``compose``: the value is edited in the files of the container's Compose project, and Compose brings the service up.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils import _compose, _compose_file, _docker, _files, _queue_job
+from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+from ansible_collections.pooled.odoo.plugins.module_utils._move import gate, journal
+from ansible_collections.pooled.odoo.plugins.module_utils._move.base import Method, Move, Outcome, replacements
+
+
+class Compose(Method):
+    name = "compose"
+    runner_place = "environment"
+
+    def plan(self, move: Move) -> None:
+        service = _compose.service_of(move.instance.inspection)
+        if service is None:
+            raise PooledError(f"{self.context.name} was not made by Compose", "method")
+        self.service = service
+        self.compose = _compose.Compose(service, self.context.params["compose_command"])
+        self.project = self.compose.project()
+        self.variables, _arguments = replacements(move.instance, move.parts)
+        if move.runner:
+            self.variables.update(_queue_job.values(move.runner, _queue_job.VARIABLES))
+        self.edited = _compose_file.set_variables(self.project, service.service, self.variables)
+        if self.context.record is None and not self._written_by_us():
+            self.compose.check_unchanged()
+        self.before = self.compose.meaning()
+        if self.edited and self.compose.can_foresee(self.edited):
+            self._check(self.compose.meaning(self.edited))
+
+    def _check(self, after: dict[str, t.Any]) -> None:
+        _compose.check_effect(self.before, after, {self.service.service, *self._following()}, self.variables)
+        _compose.check_arrival(after, self.service.service, self.variables)
+
+    def _following(self) -> set[str]:
+        """Services of the same project that may go along."""
+        found = (_docker.find_or_none(self.context.client, name) for name in self.context.params["followers"])
+        services = (_compose.service_of(container.attrs) for container in found if container is not None)
+        return {service.service for service in services if service and service.project == self.service.project}
+
+    def apply(self, goal: gate.Goal) -> int:
+        context = self.context
+        if "compose" not in context.kept:
+            context.kept["compose"] = self._memory()
+        context.save()
+        started = time.monotonic()
+        for path, text in sorted(self.edited.items()):
+            _files.rewrite(path, _files.bytes_of(text))
+        self._check(self.compose.meaning())
+        self.compose.up(context.lock)
+        context.wait_for(_docker.find(context.client, context.name), goal)
+        return round((time.monotonic() - started) * 1000)
+
+    def undo(self) -> Outcome:
+        context, kept = self.context, self.context.kept["compose"]
+        compose = self._compose_on_record()
+        for entry in kept["files"]:
+            content = _files.read(entry["path"])
+            if content is None:
+                # Whose it was is not known any more, and a password may be in it.
+                private = _files.Attributes(os.geteuid(), os.getegid(), 0o600)
+                _files.replace(entry["path"], journal.file_before(entry), private)
+                context.warnings.append(f"{entry['path']} was gone; it is there again, for root alone")
+            elif journal.is_ours(entry, content):
+                _files.rewrite(entry["path"], journal.file_before(entry))
+            elif content != journal.file_before(entry):
+                context.warnings.append(
+                    f"{entry['path']} was changed after the cutover, so only the database's address was put back in it"
+                )
+                former = _compose_file.set_variables(compose.project(), compose.service.service, kept["former"])
+                for path, text in former.items():
+                    _files.rewrite(path, _files.bytes_of(text))
+        started = time.monotonic()
+        compose.up(context.lock)
+        context.wait_for(_docker.find(context.client, context.name), context.way_back())
+        return Outcome(round((time.monotonic() - started) * 1000), True)
+
+    def recover(self) -> None:
+        """Where a run died while Compose exchanged the container there may be none; Compose makes what its files say."""
+        container = _docker.find_or_none(self.context.client, self.context.name)
+        if container is None or container.status != "running":
+            self._compose_on_record().up(self.context.lock)
+
+    def _compose_on_record(self) -> _compose.Compose:
+        service = _compose.Service(**self.context.kept["compose"]["service"])
+        return _compose.Compose(service, self.context.params["compose_command"])
+
+    def _memory(self) -> dict[str, t.Any]:
+        """What the way back needs: the files as they were, and the values by themselves in case somebody else edits the files
+        meanwhile."""
+        files = [
+            journal.remember_file(path, _files.read(path) or b"", _files.bytes_of(text), False)
+            for path, text in sorted(self.edited.items())
+        ]
+        former = {}
+        for name in self.variables:
+            place = _compose_file.find(self.project, self.service.service, name)
+            former[name] = place.value if place else None
+        if not files:
+            # A value that several services share was changed with the first of them.
+            for record in self._records_of_files():
+                files, former = record["compose"]["files"], record["compose"]["former"]
+        return {"service": self.service._asdict(), "former": former, "files": files}
+
+    def _written_by_us(self) -> bool:
+        """Whether another instance's move has changed these files last, so that Compose finds them changed."""
+        entries = [entry for record in self._records_of_files() for entry in record["compose"]["files"]]
+        return any(journal.is_ours(entry, _files.read(entry["path"]) or b"") for entry in entries)
+
+    def _records_of_files(self) -> list[journal.Record]:
+        """Moves of other instances by the same project's files that these files still show."""
+        paths = {*self.service.compose_files, *self.service.variable_files}
+        found = []
+        for record in journal.all_records(self.context.state_dir):
+            entries = record.get("compose", {}).get("files", [])
+            if any(entry["path"] in paths for entry in entries) and record["name"] != self.context.name:
+                found.append(record)
+        return found
