@@ -77,13 +77,18 @@ def load(state_dir: str, name: str) -> Record | None:
     return record
 
 
-def all_records(state_dir: str) -> list[Record]:
-    """The records of all instances, by name."""
+def names(state_dir: str) -> list[str]:
+    """The instances that have a record, the last moved first."""
     try:
-        names = [entry[: -len(".json")] for entry in os.listdir(state_dir) if entry.endswith(".json")]
+        found = [entry[: -len(".json")] for entry in sorted(os.listdir(state_dir)) if entry.endswith(".json")]
+        return sorted(found, key=lambda name: os.stat(path_of(state_dir, name)).st_mtime, reverse=True)
     except FileNotFoundError:
         return []
-    records = [load(state_dir, name) for name in sorted(names)]
+
+
+def all_records(state_dir: str) -> list[Record]:
+    """The records of all instances, by name."""
+    records = [load(state_dir, name) for name in sorted(names(state_dir))]
     return [record for record in records if record is not None]
 
 
