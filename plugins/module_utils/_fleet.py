@@ -14,6 +14,7 @@ A fleet is a JSON document::
       instances     all instances of the host
       moved         use the pooler, and no move of them was interrupted
       to_move       the others; an interrupted move counts as none, because it has to be finished or rolled back
+      interrupted   have a move, or a roll back, that was begun and never seen to end
       not_running   have a rollback token and were not found
       other_address use the pooler by another address than the one that is planned
       followers     may be led to the pooler by an alias: all but those whose job runner stays at PostgreSQL
@@ -72,6 +73,7 @@ def _of_host(found: Found, poolers: Poolers, followers: t.Collection[str]) -> di
         "instances": names,
         "moved": moved,
         "to_move": sorted({*names, *found.interrupted} - set(moved)),
+        "interrupted": sorted(found.interrupted),
         "not_running": [name for name in found.tokens if name not in names],
         "other_address": _other_address(found, poolers),
         "followers": sorted({one["name"] for one in found.instances if not one["job_runner"]} | set(followers)),

@@ -74,7 +74,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], dict[str, t.Any]]] = 
     "interrupted": (
         AT_THE_POOLER,
         {"tokens": ["erp1"], "interrupted": ["erp1"]},
-        {"to_move": ["erp1"], "users": ["erp1"]},
+        {"to_move": ["erp1"], "users": ["erp1"], "interrupted": ["erp1"]},
     ),
     "back, and connections left": (
         {"connected_poolers": ["pooled-odoo-2"]},
@@ -89,7 +89,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], dict[str, t.Any]]] = 
     "another was interrupted and does not run": (
         {},
         {"tokens": ["erp2"], "interrupted": ["erp2"]},
-        {"to_move": ["erp1", "erp2"], "users": ["erp2"], "not_running": ["erp2"]},
+        {"to_move": ["erp1", "erp2"], "users": ["erp2"], "not_running": ["erp2"], "interrupted": ["erp2"]},
     ),
     "lost runner": (
         {**AT_THE_POOLER, **runner(shares_address=True)},
@@ -111,6 +111,7 @@ EMPTY: dict[str, t.Any] = {
     "instances": ["erp1"],
     "moved": [],
     "to_move": [],
+    "interrupted": [],
     "not_running": [],
     "other_address": [],
     "followers": ["erp1"],
