@@ -60,8 +60,8 @@ RETURN = r"""
 _value:
   description:
     - C(instances), all of them with their C(host); C(untouched), whether nothing has moved yet; and by C(hosts) the names in
-      C(instances), C(moved), C(to_move), C(interrupted), C(not_running), C(other_address), C(followers), C(lost_runners), C(users) and
-      C(session_users), with C(networks) and C(aliases).
+      C(instances), C(moved), C(to_move), C(interrupted), C(not_running), C(other_address), C(followers), C(lost_runners),
+      C(users) and C(session_users), with C(networks) and C(aliases).
   type: dict
 """
 

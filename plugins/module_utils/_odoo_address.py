@@ -191,26 +191,6 @@ class Circumstances(t.NamedTuple):
     no_compose_files: str | None = "nobody has looked for them"
 
 
-class Method(t.NamedTuple):
-    """A way to move an instance: whether it is open, why (not), and what users notice."""
-
-    name: str
-    open: bool
-    reason: str
-    interruption: str
-
-
-INTERRUPTION = {
-    "alias": "none for pages; websockets reconnect",
-    "reload": "none for pages; websockets reconnect",
-    "compose": "from the old container's stop until the new one answers, some 5 to 30 s",
-    "restart": "until Odoo has started again, some 5 to 30 s",
-    "recreate": "from the old container's stop until the new one answers, some 5 to 30 s",
-}
-# By which users find nobody for a while.
-INTERRUPTING = frozenset({"compose", "restart", "recreate"})
-
-
 def parts_to_move(address: Address, host: str, port: int) -> dict[str, str]:
     """What has to change to get to *host* and *port*: ``{"host": …, "port": …}`` or a part of it."""
     moves = {}
@@ -221,100 +201,7 @@ def parts_to_move(address: Address, host: str, port: int) -> dict[str, str]:
     return moves
 
 
-def methods(circumstances: Circumstances, moves: t.Collection[str] = ("host",)) -> list[Method]:
-    """All methods, the least disruptive first. *moves* are the parts of the address that have to change.
-
-    ``reload`` comes before ``alias``, although both fail no request: what stands in odoo.conf can be read by whoever looks
-    after the ERP, and PostgreSQL's container stays as it is.
-    """
-    return [
-        Method(name, not hindrance, hindrance or explanation, INTERRUPTION[name])
-        for name, hindrance, explanation in (
-            ("reload", _against_reload(circumstances, moves), "odoo.conf is on the host and Odoo reloads gracefully"),
-            (
-                "alias",
-                _against_alias(circumstances, moves),
-                "the name by which Odoo reaches PostgreSQL can be given to the pooler, and nothing of Odoo is touched",
-            ),
-            ("compose", _against_compose(circumstances, moves), "the address is in the files of its Compose project"),
-            ("restart", _against_file(circumstances, moves), "odoo.conf is on the host"),
-            (
-                "recreate",
-                _against_recreate(circumstances, moves),
-                "the address is part of the container's configuration",
-            ),
-        )
-    ]
-
-
-def _sources(circumstances: Circumstances, moves: t.Collection[str]) -> list[Source]:
+def sources(circumstances: Circumstances, parts: t.Collection[str]) -> list[Source]:
+    """Where these parts of the address come from."""
     both = {"host": circumstances.address.host_source, "port": circumstances.address.port_source}
-    return [both[part] for part in sorted(moves)]
-
-
-def _against_file(circumstances: Circumstances, moves: t.Collection[str]) -> str | None:
-    for source in _sources(circumstances, moves):
-        if source.kind != "file":
-            return f"the address does not come from odoo.conf but from {source}"
-    if not circumstances.conf_on_host:
-        return "odoo.conf lies inside the image, not on the host; mount it into the container"
-    if FAMILIES[circumstances.family].generated_conf:
-        return "this image writes odoo.conf anew at each start"
-    return None
-
-
-def _against_reload(circumstances: Circumstances, moves: t.Collection[str]) -> str | None:
-    hindrance = _against_file(circumstances, moves)
-    if hindrance:
-        return hindrance
-    if circumstances.workers <= 0:
-        return "Odoo runs threaded (workers = 0), where SIGHUP can end it"
-    if not facts(circumstances.major).graceful_reload:
-        return f"Odoo {circumstances.major or 'of unknown version'} closes its port on SIGHUP; 19 is the first that does not"
-    fixed = circumstances.address.fixed & set(moves)
-    if fixed:
-        return f"the entrypoint passed the {' and '.join(sorted(fixed))} as an argument, which survives a reload"
-    return None
-
-
-def _against_alias(circumstances: Circumstances, moves: t.Collection[str]) -> str | None:
-    if circumstances.name_is_fixed:
-        return circumstances.name_is_fixed
-    if "port" in moves:
-        return "a name keeps its port, and the pooler listens on another one (pooled_odoo_pooler_port)"
-    if circumstances.workers <= 0:
-        return (
-            "Odoo runs threaded (workers = 0) and would keep its connections to PostgreSQL for as long as it likes; only a"
-            " restart ends them"
-        )
-    return None
-
-
-def _against_compose(circumstances: Circumstances, moves: t.Collection[str]) -> str | None:
-    if circumstances.no_compose_files:
-        return circumstances.no_compose_files
-    for source in _sources(circumstances, moves):
-        if source.kind == "argument":
-            return f"{source.name} stands in the service's command; change it there and run docker compose up -d"
-    return _against_environment(circumstances, moves)
-
-
-def _against_recreate(circumstances: Circumstances, moves: t.Collection[str]) -> str | None:
-    if circumstances.managed_by:
-        return (
-            f"{circumstances.managed_by} owns this container and would bring the old address back; "
-            "change the address there and apply it"
-        )
-    for source in _sources(circumstances, moves):
-        if source.kind == "argument" and not source.replaceable:
-            return f"{source.name} is passed by a script or shell in the image, not by the container's own command"
-    return _against_environment(circumstances, moves)
-
-
-def _against_environment(circumstances: Circumstances, moves: t.Collection[str]) -> str | None:
-    for source in _sources(circumstances, moves):
-        if source.kind == "file":
-            return f"odoo.conf gives the address ({source}) and wins over the environment"
-        if source.kind == "default" and not FAMILIES[circumstances.family].host:
-            return "this image takes no address from the environment"
-    return None
+    return [both[part] for part in sorted(parts)]

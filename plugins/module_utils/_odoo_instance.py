@@ -174,7 +174,6 @@ def describe(instance: Instance) -> dict[str, t.Any]:
         "job_runner": _runner(found["job_runner"], address),
         "started_at": instance.inspection["State"]["StartedAt"],
         "survives_pooler_restart": survives_pooler_restart(instance),
-        "methods": [method._asdict() for method in _odoo_address.methods(instance.circumstances)],
     }
 
 

@@ -192,7 +192,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _alias, _docker
 from ansible_collections.pooled.odoo.plugins.module_utils._move.base import Context
-from ansible_collections.pooled.odoo.plugins.module_utils._move.mover import METHODS, Mover
+from ansible_collections.pooled.odoo.plugins.module_utils._move.methods import METHODS
+from ansible_collections.pooled.odoo.plugins.module_utils._move.mover import Mover
 
 
 def main() -> None:

@@ -232,7 +232,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _odoo_versions,
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
-from ansible_collections.pooled.odoo.plugins.module_utils._move import containers, journal
+from ansible_collections.pooled.odoo.plugins.module_utils._move import containers, journal, methods
 
 
 def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
@@ -273,6 +273,7 @@ def look_at(
     instance, _name = _odoo_discovery.look_at(client, container)
     found = instance.found
     described = _odoo_instance.describe(instance)
+    described["methods"] = [way._asdict() for way in methods.ways(instance.circumstances)]
     host, port, networks = instance.address.host, instance.address.port, described["networks"]
     former = _alias.former_addresses(state_dir, networks, host)
     runner = described["job_runner"]

@@ -11,7 +11,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _alias, _docker, _odoo_control, _odoo_instance
+from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _alias,
+    _docker,
+    _odoo_address,
+    _odoo_control,
+    _odoo_instance,
+)
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import gate
 from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
@@ -25,7 +31,23 @@ from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
 
 class Alias(Method):
     name = "alias"
+    reason = "the name by which Odoo reaches PostgreSQL can be given to the pooler, and nothing of Odoo is touched"
+    interruption = "none for pages; websockets reconnect"
+    interrupts = False
     runner_place = None
+
+    @staticmethod
+    def against(circumstances: _odoo_address.Circumstances, parts: t.Collection[str]) -> str | None:
+        if circumstances.name_is_fixed:
+            return circumstances.name_is_fixed
+        if "port" in parts:
+            return "a name keeps its port, and the pooler listens on another one (pooled_odoo_pooler_port)"
+        if circumstances.workers <= 0:
+            return (
+                "Odoo runs threaded (workers = 0) and would keep its connections to PostgreSQL for as long as it likes; only a"
+                " restart ends them"
+            )
+        return None
 
     def obstacle(self, instance: _odoo_instance.Instance, name: NameOrReason, ends: t.Sequence[gate.End]) -> str | None:
         if isinstance(name, str):

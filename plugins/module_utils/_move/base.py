@@ -120,11 +120,21 @@ class Method(abc.ABC):
     """
 
     name: t.ClassVar[str]
+    # Why it is the one to take where nothing stands against it.
+    reason: t.ClassVar[str]
+    # What users notice of it; and whether they find nobody for a while.
+    interruption: t.ClassVar[str]
+    interrupts: t.ClassVar[bool]
     # Where it writes the job runner's address: "environment", "conf", or nowhere.
     runner_place: t.ClassVar[str | None]
 
     def __init__(self, context: Context) -> None:
         self.context = context
+
+    @staticmethod
+    @abc.abstractmethod
+    def against(circumstances: _odoo_address.Circumstances, parts: t.Collection[str]) -> str | None:
+        """What is known of an instance that keeps this way from changing *parts* of its address; None where it is open. Pure."""
 
     def obstacle(self, instance: _odoo_instance.Instance, name: NameOrReason, ends: t.Sequence[gate.End]) -> str | None:
         """What only a look at the host can tell against this way; *ends* are PostgreSQL's. Nothing is changed."""
@@ -160,6 +170,16 @@ class Method(abc.ABC):
         """Where the address stands, for the diff."""
         kind = str(instance.address.host_source.kind)
         return instance.conf.host_path if kind == "file" and instance.conf else kind
+
+
+def against_environment(circumstances: _odoo_address.Circumstances, parts: t.Collection[str]) -> str | None:
+    """What keeps the environment from changing *parts* of the address. Pure."""
+    for source in _odoo_address.sources(circumstances, parts):
+        if source.kind == "file":
+            return f"odoo.conf gives the address ({source}) and wins over the environment"
+        if source.kind == "default" and not _odoo_address.FAMILIES[circumstances.family].host:
+            return "this image takes no address from the environment"
+    return None
 
 
 def replacements(

@@ -13,15 +13,40 @@ import os
 import time
 import typing as t
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _compose, _compose_file, _docker, _files, _queue_job
+from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _compose,
+    _compose_file,
+    _docker,
+    _files,
+    _odoo_address,
+    _queue_job,
+)
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import gate, journal
-from ansible_collections.pooled.odoo.plugins.module_utils._move.base import Method, Move, Outcome, replacements
+from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
+    Method,
+    Move,
+    Outcome,
+    against_environment,
+    replacements,
+)
 
 
 class Compose(Method):
     name = "compose"
+    reason = "the address is in the files of its Compose project"
+    interruption = "from the old container's stop until the new one answers, some 5 to 30 s"
+    interrupts = True
     runner_place = "environment"
+
+    @staticmethod
+    def against(circumstances: _odoo_address.Circumstances, parts: t.Collection[str]) -> str | None:
+        if circumstances.no_compose_files:
+            return circumstances.no_compose_files
+        for source in _odoo_address.sources(circumstances, parts):
+            if source.kind == "argument":
+                return f"{source.name} stands in the service's command; change it there and run docker compose up -d"
+        return against_environment(circumstances, parts)
 
     def plan(self, move: Move) -> None:
         service = _compose.service_of(move.instance.inspection)

@@ -17,6 +17,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _container,
     _docker,
     _files,
+    _odoo_address,
     _odoo_conf,
     _odoo_control,
     _odoo_discovery,
@@ -33,10 +34,22 @@ from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
     NameOrReason,
     Outcome,
 )
+from ansible_collections.pooled.odoo.plugins.module_utils._odoo_versions import facts
 
 
 class ConfFile(Method):
     runner_place = "conf"
+
+    @staticmethod
+    def against(circumstances: _odoo_address.Circumstances, parts: t.Collection[str]) -> str | None:
+        for source in _odoo_address.sources(circumstances, parts):
+            if source.kind != "file":
+                return f"the address does not come from odoo.conf but from {source}"
+        if not circumstances.conf_on_host:
+            return "odoo.conf lies inside the image, not on the host; mount it into the container"
+        if _odoo_address.FAMILIES[circumstances.family].generated_conf:
+            return "this image writes odoo.conf anew at each start"
+        return None
 
     def plan(self, move: Move) -> None:
         if move.instance.conf is None:
@@ -104,10 +117,31 @@ class ConfFile(Method):
 
 class Reload(ConfFile):
     name = "reload"
+    reason = "odoo.conf is on the host and Odoo reloads gracefully"
+    interruption = "none for pages; websockets reconnect"
+    interrupts = False
+
+    @staticmethod
+    def against(circumstances: _odoo_address.Circumstances, parts: t.Collection[str]) -> str | None:
+        reason = ConfFile.against(circumstances, parts)
+        if reason:
+            return reason
+        if circumstances.workers <= 0:
+            return "Odoo runs threaded (workers = 0), where SIGHUP can end it"
+        if not facts(circumstances.major).graceful_reload:
+            version = circumstances.major or "of unknown version"
+            return f"Odoo {version} closes its port on SIGHUP; 19 is the first that does not"
+        fixed = circumstances.address.fixed & set(parts)
+        if fixed:
+            return f"the entrypoint passed the {' and '.join(sorted(fixed))} as an argument, which survives a reload"
+        return None
 
 
 class Restart(ConfFile):
     name = "restart"
+    reason = "odoo.conf is on the host"
+    interruption = "until Odoo has started again, some 5 to 30 s"
+    interrupts = True
 
 
 def shared_record(context: Context, instance: _odoo_instance.Instance) -> journal.Record | None:

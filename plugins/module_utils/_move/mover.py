@@ -25,7 +25,6 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import conf, gate, journal
-from ansible_collections.pooled.odoo.plugins.module_utils._move.alias import Alias
 from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
     Context,
     LeftAsItIs,
@@ -34,19 +33,14 @@ from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
     NameOrReason,
     Outcome,
 )
-from ansible_collections.pooled.odoo.plugins.module_utils._move.compose import Compose
-from ansible_collections.pooled.odoo.plugins.module_utils._move.recreate import Recreate
-
-METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (conf.Reload, Alias, Compose, conf.Restart, Recreate)
-}
+from ansible_collections.pooled.odoo.plugins.module_utils._move.methods import METHODS, Way, ways
 
 
 class Choice(t.NamedTuple):
     """The method to use, and the less disruptive ones that are not open."""
 
-    method: _odoo_address.Method
-    passed_over: list[_odoo_address.Method]
+    method: Way
+    passed_over: list[Way]
 
 
 class Mover:
@@ -202,8 +196,8 @@ class Mover:
         """The first method that is open. What costs a look at the host is asked only of that one."""
         repeats = self.prior is not None and self.prior is self.context.record
         asked = self.context.kept["method"] if repeats else self.context.params["method"]
-        passed_over: list[_odoo_address.Method] = []
-        for method in _odoo_address.methods(instance.circumstances, parts):
+        passed_over: list[Way] = []
+        for method in ways(instance.circumstances, parts):
             if asked not in ("auto", method.name):
                 continue
             obstacle = None if method.open else method.reason
@@ -303,8 +297,8 @@ class Mover:
             "changed": True,
             "method": method,
             "reason": f"it was moved by {method}",
-            "interruption": _odoo_address.INTERRUPTION[method],
-            "interrupts": method in _odoo_address.INTERRUPTING,
+            "interruption": METHODS[method].interruption,
+            "interrupts": METHODS[method].interrupts,
             "before": before,
             "after": after,
             "token": None,
@@ -370,13 +364,13 @@ def new_record(
     }
 
 
-def described(method: _odoo_address.Method, before: dict[str, t.Any], after: dict[str, t.Any]) -> dict[str, t.Any]:
+def described(method: Way, before: dict[str, t.Any], after: dict[str, t.Any]) -> dict[str, t.Any]:
     return {
         "changed": True,
         "method": method.name,
         "reason": method.reason,
         "interruption": method.interruption,
-        "interrupts": method.name in _odoo_address.INTERRUPTING,
+        "interrupts": METHODS[method.name].interrupts,
         "before": before,
         "after": after,
     }

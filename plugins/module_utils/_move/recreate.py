@@ -12,15 +12,36 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_control, _queue_job
+from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_address, _odoo_control, _queue_job
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import containers, gate, journal
-from ansible_collections.pooled.odoo.plugins.module_utils._move.base import Method, Move, Outcome, replacements
+from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
+    Method,
+    Move,
+    Outcome,
+    against_environment,
+    replacements,
+)
 
 
 class Recreate(Method):
     name = "recreate"
+    reason = "the address is part of the container's configuration"
+    interruption = "from the old container's stop until the new one answers, some 5 to 30 s"
+    interrupts = True
     runner_place = "environment"
+
+    @staticmethod
+    def against(circumstances: _odoo_address.Circumstances, parts: t.Collection[str]) -> str | None:
+        if circumstances.managed_by:
+            return (
+                f"{circumstances.managed_by} owns this container and would bring the old address back; change the address there"
+                " and apply it"
+            )
+        for source in _odoo_address.sources(circumstances, parts):
+            if source.kind == "argument" and not source.replaceable:
+                return f"{source.name} is passed by a script or shell in the image, not by the container's own command"
+        return against_environment(circumstances, parts)
 
     def plan(self, move: Move) -> None:
         name, self.container = self.context.name, move.container

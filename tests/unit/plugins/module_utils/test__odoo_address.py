@@ -9,7 +9,7 @@ import typing as t
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _odoo_address
-from ansible_collections.pooled.odoo.plugins.module_utils._odoo_address import Circumstances, Evidence
+from ansible_collections.pooled.odoo.plugins.module_utils._odoo_address import Evidence
 
 ENTRYPOINT = ("/entrypoint.sh", "odoo")
 
@@ -153,64 +153,8 @@ def test_argument(words: tuple[str, ...], value: str | None) -> None:
     assert _odoo_address.argument(words, "db_host") == value
 
 
-def circumstances(found: _odoo_address.Address, **changes: t.Any) -> Circumstances:
-    values = {"family": "official", "major": 19, "workers": 4, "conf_on_host": True, "managed_by": None, **changes}
-    return Circumstances(address=found, **values)
-
-
-FROM_FILE: dict[str, t.Any] = {"conf": {"db_host": "db"}}
-FROM_ENVIRONMENT: dict[str, t.Any] = {"argv": ("--db_host=db",), "environment": {"HOST": "db"}}
-OLD_ENTRYPOINT: dict[str, t.Any] = {"argv": ("--db_host=db",), "conf": {"db_host": "db"}}
-BY_SCRIPT: dict[str, t.Any] = {"family": "unknown", "argv": ("--db_host=db",), "command": ("/run.sh",)}
-BY_COMMAND: dict[str, t.Any] = {**BY_SCRIPT, "command": ("odoo", "--db_host=db")}
-
-METHODS: list[tuple[str, dict[str, t.Any], dict[str, t.Any], list[str]]] = [
-    ("odoo.conf, 19, workers", FROM_FILE, {}, ["reload", "restart"]),
-    ("threaded: SIGHUP can end it", FROM_FILE, {"workers": 0}, ["restart"]),
-    ("18 closes its port on SIGHUP", FROM_FILE, {"major": 18}, ["restart"]),
-    ("unknown version", FROM_FILE, {"major": None}, ["restart"]),
-    ("argument of the entrypoint survives a reload", OLD_ENTRYPOINT, {}, ["restart"]),
-    ("odoo.conf inside the image", FROM_FILE, {"conf_on_host": False}, []),
-    ("environment", FROM_ENVIRONMENT, {}, ["recreate"]),
-    ("environment, owned by Compose", FROM_ENVIRONMENT, {"managed_by": "Compose project erp"}, []),
-    ("environment, the name can move", FROM_ENVIRONMENT, {"name_is_fixed": None}, ["alias", "recreate"]),
-    ("both, what stands in odoo.conf first", FROM_FILE, {"name_is_fixed": None}, ["reload", "alias", "restart"]),
-    ("an argument does not mind a name that moves", BY_SCRIPT, {"family": "unknown", "name_is_fixed": None}, ["alias"]),
-    ("threaded: it would keep its connections", FROM_ENVIRONMENT, {"name_is_fixed": None, "workers": 0}, ["recreate"]),
-    (
-        "environment, in Compose files",
-        FROM_ENVIRONMENT,
-        {"managed_by": "Compose project erp", "no_compose_files": None},
-        ["compose"],
-    ),
-    ("an argument of a service's command", BY_COMMAND, {"family": "unknown", "no_compose_files": None}, ["recreate"]),
-    ("a script in the image passes it", BY_SCRIPT, {"family": "unknown"}, []),
-    ("generated odoo.conf", {"family": "camptocamp", **FROM_FILE}, {"family": "camptocamp"}, ["recreate"]),
-]
-
-
-@pytest.mark.parametrize(("given", "changes", "open_ones"), [m[1:] for m in METHODS], ids=[m[0] for m in METHODS])
-def test_methods(given: dict[str, t.Any], changes: dict[str, t.Any], open_ones: list[str]) -> None:
-    methods = _odoo_address.methods(circumstances(resolve(**given), **changes))
-    assert [method.name for method in methods if method.open] == open_ones
-    assert all(method.reason and method.interruption for method in methods)
-
-
-def test_a_port_from_elsewhere_closes_the_reload() -> None:
-    given: dict[str, t.Any] = {"conf": {"db_host": "db"}, "argv": ("--db_port=5432",), "environment": {"PORT": "5432"}}
-    state = circumstances(resolve(**given))
-    assert _odoo_address.methods(state, ["host"])[0].open
-    assert not any(method.open for method in _odoo_address.methods(state, ["host", "port"]))
-
-
-def test_a_name_keeps_its_port() -> None:
-    state = circumstances(resolve(**FROM_ENVIRONMENT), name_is_fixed=None)
-    alias = {method.name: method for method in _odoo_address.methods(state, ["host", "port"])}["alias"]
-    assert (alias.open, "pooled_odoo_pooler_port" in alias.reason) == (False, True)
-
-
 def test_parts_to_move() -> None:
-    found = resolve(**FROM_FILE)
+    found = resolve(conf={"db_host": "db"})
     assert _odoo_address.parts_to_move(found, "pooled", 5432) == {"host": "pooled"}
     assert _odoo_address.parts_to_move(found, "pooled", 6432) == {"host": "pooled", "port": "6432"}
     assert _odoo_address.parts_to_move(found, "db", 5432) == {}

@@ -19,7 +19,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _odoo_instance,
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
-from ansible_collections.pooled.odoo.plugins.module_utils._move import base, gate, journal, mover
+from ansible_collections.pooled.odoo.plugins.module_utils._move import base, gate, journal, methods, mover
 
 ADDRESSES = {"db": ["10.0.0.1"], "pooled": ["10.0.0.2"]}
 INSPECTION = {
@@ -90,10 +90,17 @@ class Fake(base.Method):
     """Notes what is asked of it, and fails where a case says so."""
 
     name = "reload"
+    reason = "it is a fake"
+    interruption = "none"
+    interrupts = False
     runner_place = "conf"
     calls: t.ClassVar[list[str]] = []
     fails_at: t.ClassVar[tuple[str, ...]] = ()
     standing: t.ClassVar[bool | None] = None
+
+    @staticmethod
+    def against(circumstances: t.Any, parts: t.Collection[str]) -> str | None:
+        return None
 
     def _do(self, what: str) -> None:
         self.calls.append(what)
@@ -182,7 +189,7 @@ CASES = {
 @pytest.fixture
 def without_docker(monkeypatch: pytest.MonkeyPatch) -> None:
     container = SimpleNamespace(status="running", attrs=INSPECTION, name="erp1")
-    monkeypatch.setitem(mover.METHODS, "reload", Fake)
+    monkeypatch.setitem(methods.METHODS, "reload", Fake)
     monkeypatch.setattr(_docker, "connect", lambda _params: None)
     monkeypatch.setattr(_docker, "find", lambda _client, _name: container)
     monkeypatch.setattr(gate, "resolves", lambda _container, host: ADDRESSES[host])
