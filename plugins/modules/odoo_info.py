@@ -22,7 +22,7 @@ options:
     description:
       - Names of the containers to look at. It is an error if one of them does not run Odoo.
       - By default all running containers that have an Odoo server among their processes. One that shares another container's
-        or the host's network or processes is left out then, with a warning. With an empty list none.
+        or the host's network or processes is left out then, with a warning.
     type: list
     elements: str
   databases:
@@ -33,13 +33,13 @@ options:
     default: true
   state_dir:
     description:
-      - Directory of the rollback tokens of M(pooled.odoo.odoo_dbhost), to tell which moves were interrupted and which names
-        were given to a pooler.
+      - Directory of the rollback tokens of M(pooled.odoo.odoo_dbhost), to tell what an address has meant before it was moved.
     type: path
     default: /var/lib/pooled-odoo/cutover
 author:
   - The pooled.odoo developers (@pooled-odoo)
 seealso:
+  - module: pooled.odoo.cutover_info
   - module: pooled.odoo.odoo_dbhost
 """
 
@@ -55,26 +55,6 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-interrupted:
-  description:
-    - Names of instances whose move was begun and never seen to end. M(pooled.odoo.odoo_dbhost) finishes it, or takes it
-      back. Such an instance may be missing in RV(instances).
-  returned: success
-  type: list
-  elements: str
-together:
-  description:
-    - Lists of names of instances that were moved by the same name of PostgreSQL, or by an odoo.conf that they share. None of them
-      can be brought back without the others.
-  returned: success
-  type: list
-  elements: list
-  sample: [[erp1, erp2]]
-names:
-  description: Names of PostgreSQL on a Docker network that were given to a pooler, with C(network), C(name) and C(poolers).
-  returned: success
-  type: list
-  elements: dict
 instances:
   description: The Odoo instances, sorted by name.
   returned: success
@@ -335,20 +315,13 @@ def main() -> None:
     try:
         client = _docker.connect(module.params)
         containers = choose(client, module.params["containers"])
-        state_dir = module.params["state_dir"]
         instances, left_out = look_at_all(client, containers, module.params)
-        interrupted = journal.interrupted(state_dir)
-        together = journal.together(state_dir)
-        names = [
-            {"network": record["network"], "name": record["name"], "poolers": sorted(record["poolers"])}
-            for record in _alias.load_all(state_dir)
-        ]
     except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
     strange = [(one["name"], _odoo_versions.unknown(one["version"])) for one in instances]
     for told in left_out + [f"{name}: {why}" for name, why in strange if why]:
         module.warn(told)
-    module.exit_json(changed=False, instances=instances, interrupted=interrupted, together=together, names=names)
+    module.exit_json(changed=False, instances=instances)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def test_a_name_moves_on_its_own_network(lab: Lab, pooler: str, front: str, stat
     for name in EVERYBODY:
         assert run_module("odoo_dbhost", **by_alias(name, state_dir))["method"] == "alias"
         assert ends(name) == {pooler}
-    assert run_module("odoo_info", containers=[], state_dir=state_dir)["together"] == [EVERYBODY]
+    assert run_module("cutover_info", state_dir=state_dir)["together"] == [EVERYBODY]
     assert os.listdir(f"{state_dir}/names").count(f"{NETWORK}@db.json") == 1
     lab.client.networks.get(front).reload()
     attached = lab.client.containers.get(POOLER).attrs["NetworkSettings"]["Networks"]
@@ -162,7 +162,7 @@ def test_two_instances_with_one_conf(lab: Lab, pooler: str, state_dir: str, twin
     assert (moved["changed"], moved["method"], moved["before"]["host"]) == (True, method, "db")
     assert ends(twin) == {pooler}
     assert run_module("odoo_info", containers=[twin], state_dir=state_dir)["instances"][0]["unread"] is False
-    assert run_module("odoo_info", containers=[], state_dir=state_dir)["together"] == [[BY_FILE, twin]]
+    assert run_module("cutover_info", state_dir=state_dir)["together"] == [[BY_FILE, twin]]
     for arguments in (first, second):
         assert run_module("odoo_dbhost", **arguments)["changed"] is False
 
