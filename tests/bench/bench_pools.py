@@ -23,11 +23,11 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg2
 import pytest
 
-from tests.integration.conftest import PASSWORD as ADMIN
-from tests.integration.conftest import Pooler, Server
 from tests.integration.test_pools import depths, errors
 from tests.lab import pools
 from tests.lab.pools import Door
+from tests.lab.servers import PASSWORD as ADMIN
+from tests.lab.servers import Pooler, Server
 from tests.modules import run_module
 
 # The servers of the integration tests.

@@ -18,7 +18,7 @@ import typing as t
 import psycopg2
 import pytest
 
-from tests.integration.conftest import PASSWORD, Pooler, Server, configuration
+from tests.lab.servers import PASSWORD, Pooler, Server, configuration
 from tests.modules import run_module
 
 # The servers of the integration tests.

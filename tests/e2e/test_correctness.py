@@ -14,7 +14,6 @@ import base64
 import contextlib
 import io
 import itertools
-import json
 import os
 import select
 import shutil
@@ -30,8 +29,8 @@ import psycopg2.errors
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _pool_budget, _pool_plan
-from tests.e2e.conftest import KEPT, Play
 from tests.lab.client import Browser, Client, OdooError, manage
+from tests.lab.instances import KEPT
 from tests.lab.lab import (
     DATABASE_ADDRESS,
     JOBS,
@@ -46,6 +45,7 @@ from tests.lab.lab import (
     wait_until,
 )
 from tests.lab.load import Traffic, between, errors
+from tests.lab.play import Play, run
 from tests.modules import run_module
 
 Run = t.Callable[..., Play]
@@ -66,26 +66,14 @@ def jobs(lab: Lab, traffic: Traffic) -> t.Iterator[Odoo]:
 def pooled(lab: Lab, jobs: Odoo, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Lab]:
     """The lab behind its pooler, with a session door."""
     artifacts = tmp_path_factory.mktemp("pooled")
-    settings = {
-        "pooled_odoo_session_door": True,
-        # A kept lab has a baseline of bin/demo, and a much shorter window would prove nothing beside it.
-        "pooled_odoo_audit_duration": 30 if KEPT else 5,
-        "pooled_odoo_audit_interval": 0.5,
-        "pooled_odoo_min_reduction": 0,
-        "pooled_odoo_min_load_ratio": 0,
-        "pooled_odoo_settle_seconds": 0,
-    }
-    arguments = ["-e", json.dumps(settings)]
+    # A kept lab has a baseline of bin/demo, and a much shorter window would prove nothing beside it.
+    settings: dict[str, t.Any] = {"pooled_odoo_session_door": True, "pooled_odoo_audit_duration": 30 if KEPT else 5}
     before = lab.state()
-    done = Play(lab.playbook("deploy", *arguments, artifacts=artifacts, capture_output=True, text=True))
-    print(done.output)
-    assert done.code == 0
+    run(lab, "deploy", artifacts, **settings)
     if NAIVE:
         make_naive(lab)
     yield lab
-    done = Play(lab.playbook("rollback", *arguments, artifacts=artifacts, capture_output=True, text=True))
-    print(done.output)
-    assert done.code == 0
+    run(lab, "rollback", artifacts, **settings)
     if not KEPT:
         assert lab.state() == before
         # The baseline stays; other tests begin with a lab that was never moved.

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.conftest import Play
 from tests.lab.client import USER_PASSWORD, Client
 from tests.lab.lab import FIRST_PORT, Lab, Odoo, fetch, wait_until
 from tests.lab.load import Traffic
+from tests.lab.play import UNPROVEN, Play
 from tests.modules import run_module
 
 THREADED = "pooled-lab-threaded"
@@ -47,13 +47,9 @@ def log_in_at_once(odoo: Odoo, tenant: str) -> float:
 
 def test_log_ins_at_once_in_threaded_mode(lab: Lab, threaded: Odoo, play: t.Callable[..., Play]) -> None:
     quick: dict[str, t.Any] = {
+        **UNPROVEN,
         # As it arrives from a survey.
         "pooled_odoo_containers": THREADED,
-        "pooled_odoo_audit_duration": 5,
-        "pooled_odoo_audit_interval": 0.5,
-        "pooled_odoo_settle_seconds": 0,
-        "pooled_odoo_min_reduction": 0,
-        "pooled_odoo_min_load_ratio": 0,
     }
     tenant = lab.tenants[0]
     found = run_module("odoo_info", containers=[THREADED])["instances"][0]

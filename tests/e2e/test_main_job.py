@@ -16,9 +16,10 @@ from pathlib import Path
 import ansible_runner
 import pytest
 
-from tests.e2e.conftest import QUICK, Play, pooler_address
+from tests.lab.instances import pooler_address
 from tests.lab.lab import DATABASE_ADDRESS, NETWORK, POOLER, POSTGRES_IMAGE, Lab
 from tests.lab.load import Traffic, errors, moment, phases
+from tests.lab.play import QUICK, Play
 
 # What a neighbour on the same network has in its environment.
 CANARY = "c4nary-in-a-neighbours-environment"

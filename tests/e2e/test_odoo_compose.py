@@ -11,8 +11,8 @@ import typing as t
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _compose
-from tests.e2e.conftest import POOLED, ends, kill_in_the_middle
 from tests.lab.compose import COMMAND, SERVICES, ComposeProject
+from tests.lab.instances import POOLED, ends, kill_in_the_middle
 from tests.lab.lab import DATABASE_ADDRESS, Lab
 from tests.modules import ModuleFailed, run_module
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import BY_ENVIRONMENT, BY_FILE, EVERYBODY, POOLED, ends, kill_in_the_middle, works_directly
+from tests.lab.instances import BY_ENVIRONMENT, BY_FILE, EVERYBODY, POOLED, ends, kill_in_the_middle, works_directly
 from tests.lab.lab import DATABASE, DATABASE_ADDRESS, NETWORK, POOLER, Lab, wait_until
 from tests.modules import ModuleFailed, run_module
 

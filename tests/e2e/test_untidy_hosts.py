@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from docker.types import IPAMConfig, IPAMPool
 
-from tests.e2e.conftest import BY_ENVIRONMENT, BY_FILE, EVERYBODY, POOLED, ends, kill_in_the_middle, works_directly
+from tests.lab.instances import BY_ENVIRONMENT, BY_FILE, EVERYBODY, POOLED, ends, kill_in_the_middle, works_directly
 from tests.lab.lab import (
     DATABASE,
     DATABASE_ADDRESS,

@@ -11,8 +11,8 @@ import typing as t
 import pytest
 from docker.types import IPAMConfig, IPAMPool
 
-from tests.integration.conftest import Server
 from tests.lab.lab import LABEL, POSTGRES_IMAGE
+from tests.lab.servers import Server
 from tests.modules import ModuleFailed, run_module
 
 NETWORK, CHOSEN, NEW = "pooled-test-addresses", "pooled-test-docker-chose", "pooled-test-new"

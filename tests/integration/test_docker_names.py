@@ -12,8 +12,8 @@ import pytest
 from docker.types import IPAMConfig, IPAMPool
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _alias
-from tests.integration.conftest import Server
 from tests.lab.lab import LABEL, POSTGRES_IMAGE
+from tests.lab.servers import Server
 from tests.modules import ModuleFailed, run_module, sextet
 
 NAME = "pooled-test-named"

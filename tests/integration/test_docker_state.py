@@ -12,8 +12,8 @@ import typing as t
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _addresses, _docker
-from tests.integration.conftest import NETWORK, Server, address_of
 from tests.lab.lab import LABEL, POSTGRES_IMAGE
+from tests.lab.servers import NETWORK, Server, address_of
 from tests.modules import ModuleFailed, run_module
 
 CANARY = "c4nary"

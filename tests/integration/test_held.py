@@ -19,8 +19,8 @@ from docker.models.containers import Container
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _docker
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
-from tests.integration.conftest import Server
 from tests.lab.lab import LABEL, POSTGRES_IMAGE
+from tests.lab.servers import Server
 
 NAME = "pooled-test-held"
 HOLD = f"""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import MAX_CONNECTIONS, Server
+from tests.lab.servers import MAX_CONNECTIONS, Server
 from tests.modules import ModuleFailed, run_module
 
 # The shortest window that a verdict takes.

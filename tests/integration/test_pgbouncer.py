@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _login, _settings
 from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_options import SETTINGS
-from tests.integration.conftest import PASSWORD, UID, Pooler, Server, configuration
+from tests.lab.servers import PASSWORD, UID, Pooler, Server, configuration
 from tests.modules import ModuleFailed, run_module, sextet
 
 

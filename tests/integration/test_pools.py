@@ -19,10 +19,10 @@ import psycopg2
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _holders
-from tests.integration.conftest import PASSWORD as ADMIN
-from tests.integration.conftest import Pooler, Server
 from tests.lab import pools
 from tests.lab.pools import Door
+from tests.lab.servers import PASSWORD as ADMIN
+from tests.lab.servers import Pooler, Server
 from tests.modules import run_module
 
 pytestmark = pytest.mark.parametrize("image", ["stable"], indirect=True)

@@ -15,8 +15,8 @@ import typing as t
 import docker
 import pytest
 
-from tests.integration.conftest import PASSWORD, Pooler, Server, address_of, configuration
 from tests.lab.lab import LABEL, POSTGRES_IMAGE, wait_until
+from tests.lab.servers import PASSWORD, Pooler, Server, address_of, configuration
 from tests.modules import run_module
 
 DATABASE = "pooled-test-reboot"

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.integration.conftest import NETWORK, PASSWORD, Server, address_of
+from tests.lab.servers import NETWORK, PASSWORD, Server, address_of
 
 PLAYBOOK = """
 - hosts: localhost

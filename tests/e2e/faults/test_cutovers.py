@@ -13,10 +13,10 @@ import typing as t
 
 import pytest
 
-from tests.e2e.conftest import KEPT, POOLED
-from tests.e2e.faults.conftest import run
+from tests.lab.instances import KEPT, POOLED
 from tests.lab.lab import DATABASE_ADDRESS, POOLER, Lab
 from tests.lab.load import Traffic, between, errors
+from tests.lab.play import run
 from tests.modules import run_module
 
 ROUNDS = 5

@@ -21,9 +21,10 @@ import psycopg2
 import pytest
 import requests
 
-from tests.e2e.faults.conftest import Observer, run
 from tests.lab.lab import DATABASE, DATABASE_ADDRESS, POOLER, Lab, wait_until
 from tests.lab.load import Traffic, errors
+from tests.lab.observer import Observer
+from tests.lab.play import run
 
 
 def postgres_restarted(lab: Lab) -> None:

@@ -27,10 +27,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.conftest import works_directly
-from tests.e2e.faults.conftest import SETTINGS, Runner
+from tests.lab.instances import works_directly
 from tests.lab.lab import Lab, wait_until
 from tests.lab.load import Traffic
+from tests.lab.play import UNPROVEN, Runner
 
 FIRST = int(os.environ.get("POOLED_ODOO_EVERY_BOUNDARY", "0"))
 
@@ -139,7 +139,7 @@ def test_a_second_run_stops_with_a_clear_word(lab: Lab, runner: Runner) -> None:
         "-i",
         str(lab.inventory),
         "-e",
-        json.dumps({**SETTINGS, "pooled_odoo_audit_duration": 20}),
+        json.dumps({**UNPROVEN, "pooled_odoo_audit_duration": 20}),
     ]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     lock = lab.directory / "state" / "run.lock"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import BY_ENVIRONMENT
-from tests.e2e.faults.conftest import Runner, run
+from tests.lab.instances import BY_ENVIRONMENT
 from tests.lab.lab import NETWORK, PROXY_IMAGE, Lab, fetch, wait_until
 from tests.lab.load import Traffic, errors
+from tests.lab.play import Runner, run
 
 PROXY, PORT = "pooled-lab-proxy", 18090
 TASKS = Path(__file__).parents[3] / "docs" / "load_balancer"

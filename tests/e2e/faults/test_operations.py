@@ -22,15 +22,15 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
-from tests.e2e.conftest import BY_FILE, POOLED, Play
-from tests.e2e.faults.conftest import SETTINGS
+from tests.lab.instances import BY_FILE, POOLED
 from tests.lab.lab import DATABASE, DATABASE_ADDRESS, ODOO_PASSWORD, ODOO_PASSWORD_SQL, POOLER, Lab, wait_until
 from tests.lab.load import Traffic, between, errors
+from tests.lab.play import UNPROVEN, Play
 from tests.modules import run_module
 
 Run = t.Callable[..., Play]
 SECOND = f"{POOLER}-2"
-BOTH = {**SETTINGS, "pooled_odoo_second_pooler": True}
+BOTH = {**UNPROVEN, "pooled_odoo_second_pooler": True}
 
 
 @pytest.fixture(scope="module")
@@ -287,17 +287,17 @@ def test_a_new_plan_is_applied_without_losing_a_listener(lab: Lab, play: Run, tr
 
 def test_a_pooler_is_made_anew_while_users_work(lab: Lab, play: Run, traffic: Traffic) -> None:
     """With one pooler only, a second helps out."""
-    assert play("deploy", **SETTINGS).code == 0
+    assert play("deploy", **UNPROVEN).code == 0
     names = {container.name for container in lab.client.containers.list()}
     assert SECOND not in names
     former = lab.client.containers.get(POOLER).id
     with watched(traffic) as requests:
-        assert play("upgrade", **SETTINGS).code == 0
+        assert play("upgrade", **UNPROVEN).code == 0
     assert errors(requests) == {}
     assert lab.client.containers.get(POOLER).id != former
     assert {container.name for container in lab.client.containers.list()} == names
     assert lab.client_addresses() == [lab.address(POOLER)]
-    done = play("deploy", **SETTINGS)
+    done = play("deploy", **UNPROVEN)
     assert (done.code, done.recap["changed"]) == (0, 0), done.changed_tasks()
 
 
@@ -305,14 +305,14 @@ def test_a_pooler_that_postgresql_refuses_gets_no_client(lab: Lab, play: Run, tr
     """It is healthy, its console answers, and nobody could log in through it: what a strict pg_hba.conf makes of one whose
     look-up role it does not know."""
     # One that is at work already would fail its clients.
-    assert play("deploy", **SETTINGS).code == 0
+    assert play("deploy", **UNPROVEN).code == 0
     path = lab.query("SHOW hba_file")[0][0]
     rules = lab.execute(DATABASE, "cat", path)
     refused = f"host all pooled_odoo_auth_2 all reject\n{rules}"
     write(lab, path, refused)
     try:
         with watched(traffic) as requests:
-            for name, settings in (("upgrade", SETTINGS), ("deploy", BOTH), ("deploy", BOTH)):
+            for name, settings in (("upgrade", UNPROVEN), ("deploy", BOTH), ("deploy", BOTH)):
                 done = play(name, **settings)
                 assert done.code != 0
                 assert f"would not work behind {SECOND}: login to postgres as Odoo's role" in done.output
@@ -329,7 +329,7 @@ def test_a_pooler_that_postgresql_refuses_gets_no_client(lab: Lab, play: Run, tr
         assert (done.code, done.recap["changed"]) == (0, 0), done.changed_tasks()
         assert play("upgrade", **BOTH).code == 0
         assert found(lab) == {lab.address(name) for name in (POOLER, SECOND)}
-        assert play("upgrade", **SETTINGS).code == 0
+        assert play("upgrade", **UNPROVEN).code == 0
         assert found(lab) == {lab.address(POOLER)}
     assert errors(requests) == {}
     assert SECOND not in {container.name for container in lab.client.containers.list()}
@@ -348,7 +348,7 @@ def write(lab: Lab, path: str, rules: str) -> None:
 
 def test_nothing_is_left(lab: Lab, play: Run, before: dict[str, t.Any], traffic: Traffic) -> None:
     with watched(traffic) as requests:
-        assert play("remove", **SETTINGS).code == 0
+        assert play("remove", **UNPROVEN).code == 0
     assert errors(requests) == {}
     assert lab.state() == before
     for name in ("pooler", "state", "socket", "socket-second"):

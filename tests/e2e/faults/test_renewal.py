@@ -10,7 +10,7 @@ import time
 import typing as t
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _docker
-from tests.e2e.conftest import BY_FILE
+from tests.lab.instances import BY_FILE
 from tests.lab.lab import Lab, wait_until
 from tests.lab.load import Traffic, between, errors
 
