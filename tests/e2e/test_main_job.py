@@ -216,7 +216,7 @@ def test_who_shares_a_name_goes_back_together(lab: Lab, play: Run, before: dict[
     assert lab.execute("pooled-lab-odoo2", "getent", "ahostsv4", "db").split()[0] == lab.address(POOLER)
     done = play("deploy", **quick, pooled_odoo_min_reduction=99.9)
     assert done.code != 0
-    assert "Cutover | Through: pooled-lab-odoo1" in done.output
+    assert "Cutover | Record the result of pooled-lab-odoo1" in done.output
     assert "Everything was put back" in done.output
     assert lab.state() == before
 
