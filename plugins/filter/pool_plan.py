@@ -36,7 +36,7 @@ options:
     description: Take such settings nevertheless, with a warning for each.
     type: bool
     default: false
-  session_door:
+  session_pooler:
     description: Plan a second listener in session mode too, for job runners, backups and upgrades.
     type: bool
     default: false
@@ -67,7 +67,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The plan, with C(settings), C(users), C(figures) and their reasons, C(session_door), C(predicted), C(budget)
+  description: The plan, with C(settings), C(users), C(figures) and their reasons, C(session_pooler), C(predicted), C(budget)
     and C(warnings).
   type: dict
 """
@@ -85,7 +85,7 @@ def pool_plan(
     audit: dict[str, t.Any],
     settings: dict[str, t.Any] | None = None,
     force: bool = False,
-    session_door: bool = False,
+    session_pooler: bool = False,
     poolers: int = 1,
     auth_user: str = "pooled_odoo_auth",
     held_by_poolers: list[dict[str, t.Any]] | None = None,
@@ -96,7 +96,7 @@ def pool_plan(
         beside = _pool_budget.others(audit, instances, own_roles, held_by_poolers or [])
         load = _activity.clients_load(audit)
         return _pool_plan.make(
-            instances, audit["limits"], beside, auth_user, settings, force, session_door, poolers, load
+            instances, audit["limits"], beside, auth_user, settings, force, session_pooler, poolers, load
         )
     except PooledError as error:
         raise AnsibleFilterError(f"pool_plan: {error}") from error

@@ -88,7 +88,7 @@ def is_paused(state: t.Sequence[Row]) -> bool:
 
 
 def busy_transactions(pools: t.Sequence[Row], database: str | None) -> list[str]:
-    """The databases, or only *database*, whose transaction pools have server connections in use, by typed rows of
+    """The databases, or only *database*, whose transaction poolers have server connections in use, by typed rows of
     ``SHOW POOLS``. A session pool's are in use for as long as its clients like."""
     return sorted(
         {

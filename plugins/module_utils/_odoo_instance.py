@@ -84,7 +84,7 @@ def with_name(instance: Instance, name_is_fixed: str | None) -> Instance:
     """The instance with what a look at its networks has shown (``_alias.find``)."""
     if name_is_fixed is None and _runner_uses(instance):
         name_is_fixed = (
-            "it starts a job runner (queue_job) that uses the same name, and a transaction pool cannot serve that one"
+            "it starts a job runner (queue_job) that uses the same name, and a transaction pooler cannot serve that one"
         )
     return instance._replace(circumstances=instance.circumstances._replace(name_is_fixed=name_is_fixed))
 

@@ -38,7 +38,7 @@ FATAL_TIMEOUTS = {
 
 class Need(t.NamedTuple):
     """What one role needs: numbers of connections. ``least`` is the limit below which its holders can deadlock, ``cap`` what it
-    would get, 0 for no limit; ``door_cap`` the same at the session door, None without one."""
+    would get, 0 for no limit; ``door_cap`` the same at the session pooler, None without one."""
 
     role: str
     listeners: int

@@ -49,7 +49,7 @@ SPARE_INSTANCES = 2
 CONSOLE = "pgbouncer"
 # PgBouncer's own look-ups of passwords.
 AUTH_POOL_SIZE = 2
-# Sessions beside the job runners that the session door has room for: an upgrade needs two, a backup and a restore one each.
+# Sessions beside the job runners that the session pooler has room for: an upgrade needs two, a backup and a restore one each.
 SESSION_SPARE = 4
 # A client is a few kilobytes in PgBouncer, a refused one is an error page, so the limit is generous.
 MIN_CLIENTS = 1000
@@ -66,7 +66,7 @@ MIN_MEMORY_MB = 256
 # within milliseconds, and its own log-in may have to wait for a password look-up through a busy PostgreSQL.
 LOGIN_TIMEOUT = 10
 
-# Settings of an operator that make no sense for the session door, or that it has of its own.
+# Settings of an operator that make no sense for the session pooler, or that it has of its own.
 TRANSACTION_POOL_ONLY = (
     "pool_mode",
     "max_user_connections",
@@ -169,7 +169,7 @@ def make(
     auth_user: str,
     overrides: t.Mapping[str, t.Any] | None = None,
     force: bool = False,
-    session_door: bool = False,
+    session_pooler: bool = False,
     poolers: int = 1,
     transactions_per_second: float = 0,
 ) -> dict[str, t.Any]:
@@ -178,7 +178,7 @@ def make(
     *instances*: as ``odoo_info`` lists them, with ``databases``. *limits*: ``max_connections`` and ``reserved`` of
     PostgreSQL, and what roles and databases may have of their own (``by_role``, ``by_database``). *beside*: the connections
     that stay beside the pools. *overrides*: figures by the names under which the plan shows them, and other keys of
-    PgBouncer's own section. *session_door*: plan a second listener in session mode too. *poolers*: how many PgBouncers share
+    PgBouncer's own section. *session_pooler*: plan a second listener in session mode too. *poolers*: how many PgBouncers share
     the clients; each needs room for all of them, because it may be the only one left. *transactions_per_second*: what clients
     were seen to do; no size depends on it.
 
@@ -186,7 +186,7 @@ def make(
     can hang or break Odoo.
     """
     _check_instances(instances)
-    arguments = (auth_user, overrides or {}, session_door, poolers)
+    arguments = (auth_user, overrides or {}, session_pooler, poolers)
     left = _pool_budget.available(limits, beside)
     sizes = _sizes(instances, *arguments)
     threads = None
@@ -206,7 +206,7 @@ def make(
         "auth_user": auth_user,
         "users": _users(sizes.caps, auth_user),
         "figures": sizes.figures.shown,
-        "session_door": sizes.door,
+        "session_pooler": sizes.session_pooler,
         "budget": _pool_budget.describe(limits, beside),
         "predicted": {
             "steady": min(_steady(sizes.roles, poolers), sizes.worst_case),
@@ -226,14 +226,14 @@ def make(
 
 class _Sizes(t.NamedTuple):
     """The plan before it is held against what PostgreSQL can give. ``sessions``: connections of each role beside the
-    transaction pools."""
+    transaction poolers."""
 
     roles: list[Role]
     figures: _Figures
     session_pool: t.Any
     settings: dict[str, t.Any]
     caps: dict[str, t.Any]
-    door: dict[str, t.Any] | None
+    session_pooler: dict[str, t.Any] | None
     sessions: dict[str, t.Any]
     needs: list[_pool_hazards.Need]
     worst_case: int
@@ -243,7 +243,7 @@ def _sizes(
     instances: t.Sequence[Instance],
     auth_user: str,
     overrides: t.Mapping[str, t.Any],
-    session_door: bool,
+    session_pooler: bool,
     poolers: int,
     most_threads: int | None = None,
 ) -> _Sizes:
@@ -281,8 +281,8 @@ def _sizes(
         **{figure["name"]: figure["value"] for figure in figures.shown if "." not in figure["name"]},
         **figures.others(),
     }
-    door = _session_door(roles, figures, auth_user) if session_door else None
-    sessions = {role.name: door["caps"][role.name] if door else role.runners for role in roles}
+    session = _session_pooler(roles, figures, auth_user) if session_pooler else None
+    sessions = {role.name: session["caps"][role.name] if session else role.runners for role in roles}
     needs = [
         _pool_hazards.Need(
             role.name,
@@ -293,14 +293,14 @@ def _sizes(
             role.clients,
             caps[role.name],
             role.runners,
-            door["caps"][role.name] if door else None,
+            session["caps"][role.name] if session else None,
         )
         for role in roles
     ]
-    # Without the door job runners go to PostgreSQL directly.
-    beside = door["worst_case"] if door else sum(role.runners for role in roles)
+    # Without a session pooler job runners go to PostgreSQL directly.
+    beside = session["worst_case"] if session else sum(role.runners for role in roles)
     worst_case = poolers * (sum(caps.values()) + AUTH_POOL_SIZE) + beside
-    return _Sizes(roles, figures, session_pool, settings, caps, door, sessions, needs, worst_case)
+    return _Sizes(roles, figures, session_pool, settings, caps, session, sessions, needs, worst_case)
 
 
 def _tenant_pools(figures: _Figures, roles: t.Sequence[Role]) -> None:
@@ -358,14 +358,14 @@ def _threads_that_fit(
     left: int,
     auth_user: str,
     overrides: t.Mapping[str, t.Any],
-    session_door: bool,
+    session_pooler: bool,
     poolers: int,
 ) -> int:
     """The most threads of each instance without a bound of its own for which *left* connections are enough, at least
     ``_holders.MIN_THREADS``. In steps, so that another measurement of the others does not make another plan each time."""
     most = max(_holders.most_connections(instance) or 1 for instance in instances)
     for threads in range(most - most % _holders.MIN_THREADS, _holders.MIN_THREADS, -_holders.MIN_THREADS):
-        if _sizes(instances, auth_user, overrides, session_door, poolers, threads).worst_case <= left:
+        if _sizes(instances, auth_user, overrides, session_pooler, poolers, threads).worst_case <= left:
             return threads
     return _holders.MIN_THREADS
 
@@ -386,14 +386,14 @@ def _check_instances(instances: t.Sequence[Instance]) -> None:
             )
 
 
-def _session_door(roles: t.Sequence[Role], figures: _Figures, auth_user: str) -> dict[str, t.Any]:
+def _session_pooler(roles: t.Sequence[Role], figures: _Figures, auth_user: str) -> dict[str, t.Any]:
     """The second listener, in session mode: a connection there is a connection to PostgreSQL for as long as it lasts."""
     own_auth_user = f"{auth_user}_session"
     caps = {
         role.name: figures.add(
             f"session.{role.name}.max_user_connections",
             role.runners + SESSION_SPARE,
-            f"session door: {role.runners} job runners' connections, and {SESSION_SPARE} for an upgrade, a backup and a"
+            f"session pooler: {role.runners} job runners' connections, and {SESSION_SPARE} for an upgrade, a backup and a"
             " restore",
         )
         for role in roles
@@ -435,7 +435,7 @@ def _check_own_limits(limits: t.Mapping[str, t.Any], sizes: _Sizes, poolers: int
     for role in sizes.roles:
         _pool_budget.check_role(limits, role.name, poolers * sizes.caps[role.name] + sizes.sessions[role.name])
     on_postgres = sum(min(sizes.session_pool, sizes.caps[role.name]) for role in sizes.roles) + AUTH_POOL_SIZE
-    most = poolers * on_postgres + (AUTH_POOL_SIZE if sizes.door else 0)
+    most = poolers * on_postgres + (AUTH_POOL_SIZE if sizes.session_pooler else 0)
     _pool_budget.check_database(limits, "postgres", most, "at worst crons, bus and short calls need")
     for tenant in sorted({tenant for role in sizes.roles for tenant in role.tenants}):
         serving = [i for role in sizes.roles for i in role.instances if tenant in i["databases"]]

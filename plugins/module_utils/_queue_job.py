@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The job runner of OCA queue_job, which a transaction pool cannot serve, and the address that it has for itself.
+"""The job runner of OCA queue_job, which a transaction pooler cannot serve, and the address that it has for itself.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
@@ -57,7 +57,7 @@ def address_to_set(
     """The address that a move from *before* to *pooler* has to give the runner, or None where there is nothing to do.
 
     *runner* is the probe's ``job_runner``. One that has an address for itself keeps it. *may_set* tells whether the way of
-    moving can carry it. Raises PooledError with the lines to add where the runner would end in the transaction pool, or
+    moving can carry it. Raises PooledError with the lines to add where the runner would end in the transaction pooler, or
     would not be let in.
     """
     if runner is None:
@@ -65,7 +65,7 @@ def address_to_set(
     if runner["host"]:
         if is_lost(runner, pooler):
             raise PooledError(
-                f"its job runner (queue_job) has the transaction pool {pooler.host}:{pooler.port} as its own address, where"
+                f"its job runner (queue_job) has the transaction pooler {pooler.host}:{pooler.port} as its own address, where"
                 f" it loses jobs and runs others twice. Set {lines(wanted)}"
             )
         if not runner["port"] and before.port != pooler.port:
@@ -76,12 +76,12 @@ def address_to_set(
         return None
     if runner["user"] and runner["user"] != odoo_user and wanted != before:
         raise PooledError(
-            f"its job runner (queue_job) logs in as {runner['user']}, whom the session door does not let in; only Odoo's own"
+            f"its job runner (queue_job) logs in as {runner['user']}, whom the session pooler does not let in; only Odoo's own"
             f" roles are in the plan. Leave the runner at PostgreSQL: set {lines(before)}"
         )
     if not may_set:
         raise PooledError(
-            "it starts a job runner (queue_job), which a transaction pool cannot serve, and its own address cannot be set"
+            "it starts a job runner (queue_job), which a transaction pooler cannot serve, and its own address cannot be set"
             f" here. Set {lines(wanted)}; then run this again"
         )
     return wanted

@@ -88,7 +88,7 @@ options:
     version_added: 0.2.0
   runner_host:
     description:
-      - Database host for the job runner of OCA queue_job, if the instance starts one. A transaction pool cannot serve it, so
+      - Database host for the job runner of OCA queue_job, if the instance starts one. A transaction pooler cannot serve it, so
         it gets an address for itself with the move, in the section C(queue_job) of odoo.conf or in the environment; unless
         it has one already.
       - By default the address that the instance had before the move, which is PostgreSQL itself.

@@ -43,7 +43,7 @@ options:
   pool_mode:
     description:
       - V(transaction) tries what Odoo itself does.
-      - V(session) tries what job runners, backups and upgrades need of a session door, on the first tenant. These are
+      - V(session) tries what job runners, backups and upgrades need of a session pooler, on the first tenant. These are
         notifications there, a cursor that outlives its transaction, and an advisory lock that one of two clients gets.
     type: str
     choices: [transaction, session]

@@ -49,7 +49,7 @@ options:
   wait_for:
     description:
       - What O(command=pause) waits for. With V(all) until no server connection is in use, which listeners of Odoo's crons and
-        bus in a session pool would keep it from for ever. With V(transactions) until none of a transaction pool is; who holds
+        bus in a session pool would keep it from for ever. With V(transactions) until none of a transaction pooler is; who holds
         a session keeps it, and everybody who wants a connection waits.
     type: str
     choices: [all, transactions]

@@ -51,7 +51,7 @@ from tests.modules import run_module
 Run = t.Callable[..., Play]
 # When users were not to notice anything: begin and end of each time.
 WINDOWS: list[tuple[float, float]] = []
-SESSION_DOOR = f"{POOLER}-session"
+SESSION_POOLER = f"{POOLER}-session"
 NAIVE = os.environ.get("POOLED_ODOO_NAIVE")
 
 
@@ -64,10 +64,10 @@ def jobs(lab: Lab, traffic: Traffic) -> t.Iterator[Odoo]:
 
 @pytest.fixture(scope="module")
 def pooled(lab: Lab, jobs: Odoo, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Lab]:
-    """The lab behind its pooler, with a session door."""
+    """The lab behind its pooler, with a session pooler."""
     artifacts = tmp_path_factory.mktemp("pooled")
     # A kept lab has a baseline of bin/demo, and a much shorter window would prove nothing beside it.
-    settings: dict[str, t.Any] = {"pooled_odoo_session_door": True, "pooled_odoo_audit_duration": 30 if KEPT else 5}
+    settings: dict[str, t.Any] = {"pooled_odoo_session_pooler": True, "pooled_odoo_audit_duration": 30 if KEPT else 5}
     before = lab.state()
     run(lab, "deploy", artifacts, **settings)
     if NAIVE:
@@ -458,7 +458,7 @@ def test_a_dropped_name_can_be_restored_after_reconnect(pooled: Lab, traffic: Tr
 
 
 def test_install_and_upgrade_leave_no_setting_behind(pooled: Lab, traffic: Traffic) -> None:
-    """-i through the transaction pool, -u through the session door; an upgrade sets lock_timeout for its session."""
+    """-i through the transaction pooler, -u through the session pooler; an upgrade sets lock_timeout for its session."""
     first = pooled.instances[0].url
     manage(first, "duplicate_database", "tenant09", "tenant86")
     with nobody_notices(traffic):
@@ -489,7 +489,7 @@ def test_the_job_runner_has_a_session_and_jobs_run_once(pooled: Lab, jobs: Odoo,
     assert found["queue_job"] == {"databases": [JOBS_TENANT]}
     assert (found["job_runner"]["host"], found["job_runner"]["source"]) == ("pooled-odoo-session", "file")
     addresses = {end["address"] for end in found["connections"] if end["port"] == 5432}
-    assert addresses == {pooled.address(POOLER), pooled.address(SESSION_DOOR)}
+    assert addresses == {pooled.address(POOLER), pooled.address(SESSION_POOLER)}
     admin = Client(jobs.url, JOBS_TENANT)
     with nobody_notices(traffic):
         for number in range(20):
@@ -506,7 +506,7 @@ def jobs_done(lab: Lab, count: int) -> None:
         raise ConnectionError(f"not yet: {states}")
 
 
-def test_without_a_session_door_the_runner_stays_where_it_was(pooled: Lab, jobs: Odoo) -> None:
+def test_without_a_session_pooler_the_runner_stays_where_it_was(pooled: Lab, jobs: Odoo) -> None:
     state_dir = str(pooled.directory / "state" / "cutover")
     back: dict[str, t.Any] = {"name": JOBS, "state": "reverted", "state_dir": state_dir}
     there: dict[str, t.Any] = {"name": JOBS, "host": "pooled-odoo", "state_dir": state_dir}
@@ -528,15 +528,15 @@ def runner_is_direct(lab: Lab) -> None:
         raise ConnectionError(f"not yet: {ends}")
 
 
-def test_another_name_of_the_session_door_is_refused(pooled: Lab, jobs: Odoo, play: Run) -> None:
+def test_another_name_of_the_session_pooler_is_refused(pooled: Lab, jobs: Odoo, play: Run) -> None:
     """Its runner would look for it where it was."""
-    done = play("deploy", pooled_odoo_session_door=True, pooled_odoo_session_alias="elsewhere")
+    done = play("deploy", pooled_odoo_session_pooler=True, pooled_odoo_session_alias="elsewhere")
     assert done.code != 0
-    assert f"job runners of {JOBS} use the session door by another name than elsewhere" in done.output
+    assert f"job runners of {JOBS} use the session pooler by another name than elsewhere" in done.output
     assert done.recap["changed"] == 0, done.changed_tasks()
 
 
-def test_two_runners_through_the_session_door_have_one_leader(pooled: Lab) -> None:
+def test_two_runners_through_the_session_pooler_have_one_leader(pooled: Lab) -> None:
     """What queue_job's runner does: listen, hold a cursor over transactions, lead by a lock of the session."""
     for instance in (JOBS, pooled.instances[0].name):
         result = run_module("odoo_preflight", name=instance, host="pooled-odoo-session", pool_mode="session")
@@ -556,7 +556,7 @@ def test_a_starved_pool_is_told_by_verify(pooled: Lab, jobs: Odoo, play: Run) ->
             pool.submit(hold, pooled, enough)
         try:
             wait_until("clients wait", 30, clients_wait, pooled)
-            done = play("verify", pooled_odoo_session_door=True)
+            done = play("verify", pooled_odoo_session_pooler=True)
         finally:
             enough.set()
     assert done.code != 0

@@ -489,7 +489,7 @@ class Lab:
         }
 
     def console(self, number: int = 1) -> dict[str, t.Any]:
-        """How to log in to the admin console of a transaction pool."""
+        """How to log in to the admin console of a transaction pooler."""
         folder = self.directory / "pooler" / ("" if number == 1 else "second")
         socket_dir = self.directory / ("socket" if number == 1 else "socket-second")
         password = (folder / "secrets" / "admin_password").read_text()

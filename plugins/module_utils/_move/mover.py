@@ -168,7 +168,7 @@ class Mover:
         # It may have got a job runner since it was moved.
         if _queue_job.is_lost(instance.found["job_runner"], _queue_job.Address(host, port)):
             self.context.warnings.append(
-                f"{name} starts a job runner (queue_job) that uses the transaction pool, where it loses jobs and runs others"
+                f"{name} starts a job runner (queue_job) that uses the transaction pooler, where it loses jobs and runs others"
                 " twice; bring the instance back (state=reverted) and move it again"
             )
         goal = gate.goal_for(instance, host, port, [], 0)

@@ -70,7 +70,7 @@ CASES: list[tuple[dict[str, t.Any], list[dict[str, t.Any]], list[dict[str, t.Any
     (audit(odoo={"172.29.0.6": 40, "10.0.0.7": 100}), [MOVED], POOLER, Others(0, {"10.0.0.7": 100})),
     # A runner goes to PostgreSQL by itself, a connection for each database.
     (audit(odoo={"10.0.0.2": 42}), [RUNNER], [{"addresses": ["172.29.0.6"], "connections": 40}], Others(0, {})),
-    # What it holds at the session door are clients there.
+    # What it holds at the session pooler are clients there.
     (
         audit(odoo={"10.0.0.2": 42}),
         [AT_THE_DOOR],

@@ -123,27 +123,29 @@ def test_bad_overrides_are_named(overrides: dict[str, t.Any], message: str) -> N
 
 
 @pytest.mark.parametrize(("cap", "reason"), [(2, "2 are not more than the 2 that job runners"), (0, "0 is no limit")])
-def test_the_session_door_needs_room_beside_its_runners(cap: int, reason: str) -> None:
+def test_the_session_pooler_needs_room_beside_its_runners(cap: int, reason: str) -> None:
     with_runner = {**ERP, "queue_job": {"databases": ["tenant1", "tenant2"]}}
     settings = {"session.odoo.max_user_connections": cap}
     with pytest.raises(PooledError, match=reason):
-        _pool_plan.make([with_runner], LIMITS, Others(5, {}), "lookup", settings, session_door=True)
+        _pool_plan.make([with_runner], LIMITS, Others(5, {}), "lookup", settings, session_pooler=True)
 
 
 def test_settings_that_are_no_figures_hold_for_both_doors() -> None:
-    made = plan({"client_tls_sslmode": "require", "max_db_connections": 50}, session_door=True)
-    assert made["settings"]["client_tls_sslmode"] == made["session_door"]["settings"]["client_tls_sslmode"] == "require"
-    assert "max_db_connections" not in made["session_door"]["settings"]
+    made = plan({"client_tls_sslmode": "require", "max_db_connections": 50}, session_pooler=True)
+    assert (
+        made["settings"]["client_tls_sslmode"] == made["session_pooler"]["settings"]["client_tls_sslmode"] == "require"
+    )
+    assert "max_db_connections" not in made["session_pooler"]["settings"]
 
 
-def test_the_session_door_has_room_for_runners_and_counts_in_the_budget() -> None:
+def test_the_session_pooler_has_room_for_runners_and_counts_in_the_budget() -> None:
     with_runner = {**ERP, "queue_job": {"databases": ["tenant1", "tenant2"]}}
-    made = _pool_plan.make([with_runner], LIMITS, Others(5, {}), "lookup", session_door=True)
-    door = made["session_door"]
+    made = _pool_plan.make([with_runner], LIMITS, Others(5, {}), "lookup", session_pooler=True)
+    door = made["session_pooler"]
     assert door["settings"]["pool_mode"] == "session"
     # The role makes it a container with the same limits as the others.
     assert {"file_limit", "memory_limit_mb", "users", "roles", "settings"} <= door.keys() & made.keys()
     assert door["users"][0] == {"name": "odoo", "max_user_connections": 2 + 4}
     # Its workers run jobs, three deep.
     assert made["predicted"]["worst_case"] == plan({})["predicted"]["worst_case"] + 4 + 6 + 2
-    assert plan({})["session_door"] is None
+    assert plan({})["session_pooler"] is None

@@ -179,9 +179,9 @@ def test_limits_of_single_roles_and_databases() -> None:
         plan([instance()], limits)
     for need, changes in (
         (15, {}),
-        # Each of two has a pool of its own, and the session door looks passwords up too.
+        # Each of two has a pool of its own, and the session pooler looks passwords up too.
         (2 * 15, {"poolers": 2}),
-        (15 + 2, {"session_door": True}),
+        (15 + 2, {"session_pooler": True}),
         (15 + 10, {"overrides": {"postgres.pool_size": 13 + 10}}),
     ):
         limits = {**LIMITS, "by_database": {"postgres": need - 1}}

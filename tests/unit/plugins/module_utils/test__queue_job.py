@@ -43,7 +43,7 @@ def test_address_to_set(found: dict[str, t.Any] | None, wanted: _queue_job.Addre
 
 REFUSED: list[tuple[str, dict[str, t.Any], dict[str, t.Any], str]] = [
     (
-        "in the transaction pool",
+        "in the transaction pooler",
         runner("pooled-odoo"),
         {},
         r"section \[queue_job\]: jobrunner_db_host = db; jobrunner_db_port",
