@@ -212,7 +212,8 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _odoo_versions,
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
-from ansible_collections.pooled.odoo.plugins.module_utils._move import containers, journal, methods
+from ansible_collections.pooled.odoo.plugins.module_utils._move import journal, methods
+from ansible_collections.pooled.odoo.plugins.module_utils._move.containers import NEW_SUFFIX
 
 
 def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
@@ -220,7 +221,7 @@ def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
     if names is None:
         running = client.containers.list()
         # The half-made container of an interrupted move is no instance of its own.
-        return [c for c in running if not c.name.endswith(containers.NEW_SUFFIX) and _docker.runs_odoo(c)]
+        return [c for c in running if not c.name.endswith(NEW_SUFFIX) and _docker.runs_odoo(c)]
     containers = [_docker.find(client, name) for name in names]
     for container in containers:
         _docker.check_runs(container, "containers")
