@@ -30,6 +30,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _docker,
     _files,
     _ini,
+    _odoo_probe,
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import journal
@@ -230,7 +231,7 @@ def established(lines: t.Iterable[str]) -> set[tuple[str, int]]:
         _slot, _own, far, state = line.split()[:4]
         if state == "01":
             digits, port = far.split(":")
-            ends.add((_address_of(digits), int(port, 16)))
+            ends.add((_odoo_probe.readable_address(digits, len(digits)), int(port, 16)))
     return ends
 
 
@@ -238,16 +239,6 @@ def listening(lines: t.Iterable[str]) -> set[int]:
     """The ports that are listened on in lines of the kernel's tables of TCP connections. Pure."""
     rows = [line.split()[:4] for line in lines]
     return {int(own.split(":")[1], 16) for _slot, own, _far, state in rows if state == "0A"}
-
-
-def _address_of(digits: str) -> str:
-    """An address as the kernel writes it: words of 32 bits in its own byte order, which is little-endian on all machines that
-    Docker runs on with Odoo."""
-    raw = b"".join(bytes.fromhex(digits[start : start + 8])[::-1] for start in range(0, len(digits), 8))
-    if len(raw) == 4:
-        return str(ipaddress.IPv4Address(raw))
-    address = ipaddress.IPv6Address(raw)
-    return str(address.ipv4_mapped or address)
 
 
 # --- the record -------------------------------------------------------------------------------------------------------
@@ -312,7 +303,7 @@ def locked(state_dir: str) -> t.Iterator[None]:
 def _save(state_dir: str, record: Record) -> None:
     path = path_of(state_dir, record["network"], record["name"])
     content = json.dumps(record, indent=1, sort_keys=True) + "\n"
-    _files.replace(path, content.encode(), _files.Attributes(os.geteuid(), os.getegid(), 0o600))
+    _files.replace(path, content.encode(), _files.private())
 
 
 # --- there and back ---------------------------------------------------------------------------------------------------

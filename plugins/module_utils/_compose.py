@@ -120,7 +120,7 @@ class Compose:
                 _files.replace(
                     substitutes[path],
                     text.encode("utf-8", "surrogateescape"),
-                    _files.Attributes(os.geteuid(), os.getegid(), 0o600),
+                    _files.private(),
                 )
             model: dict[str, t.Any] = json.loads(
                 self._run("config", "--format", "json", substitutes=substitutes).stdout

@@ -33,6 +33,11 @@ def attributes_of(path: str) -> Attributes:
     return Attributes(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
 
 
+def private() -> Attributes:
+    """For its owner's eyes, who is the one that runs this."""
+    return Attributes(os.geteuid(), os.getegid(), 0o600)
+
+
 @contextlib.contextmanager
 def without_links(path: str) -> t.Iterator[str]:
     """A path for the functions of this module that leads to *path*, and can lead nowhere else while it is used.

@@ -576,7 +576,7 @@ def utc(moment: datetime) -> str:
 
 def write(path: str, document: dict[str, t.Any]) -> None:
     content = json.dumps(document, indent=2, sort_keys=True) + "\n"
-    _files.replace(path, content.encode(), _files.Attributes(os.geteuid(), os.getegid(), 0o600))
+    _files.replace(path, content.encode(), _files.private())
 
 
 def main() -> None:

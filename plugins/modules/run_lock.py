@@ -122,7 +122,7 @@ def read(path: str) -> Owner | None:
 
 
 def write(path: str, owner: Owner) -> None:
-    attributes = _files.Attributes(os.geteuid(), os.getegid(), 0o600)
+    attributes = _files.private()
     _files.replace_all_locked({path: (json.dumps(owner) + "\n").encode()}, attributes)
 
 

@@ -9,7 +9,6 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
-import os
 import time
 import typing as t
 
@@ -95,7 +94,7 @@ class Compose(Method):
             content = _files.read(entry["path"])
             if content is None:
                 # Whose it was is not known any more, and a password may be in it.
-                private = _files.Attributes(os.geteuid(), os.getegid(), 0o600)
+                private = _files.private()
                 _files.replace(entry["path"], journal.file_before(entry), private)
                 context.warnings.append(f"{entry['path']} was gone; it is there again, for root alone")
             elif journal.is_ours(entry, content):

@@ -130,7 +130,7 @@ def save(state_dir: str, record: Record) -> str:
     _make_private(state_dir)
     path = path_of(state_dir, record["name"])
     content = json.dumps(record, indent=1, sort_keys=True) + "\n"
-    _files.replace(path, content.encode(), _files.Attributes(os.geteuid(), os.getegid(), 0o600))
+    _files.replace(path, content.encode(), _files.private())
     return path
 
 
