@@ -68,7 +68,8 @@ def _password(params: t.Mapping[str, t.Any]) -> str | None:
             password = handle.read().strip()
     except OSError as error:
         raise PooledError(
-            f"{path} cannot be read ({error.strerror}); is there a pooler?", "login_password_file"
+            f"{path} cannot be read ({error.strerror}), so there is no pooler here; run playbook deploy",
+            "login_password_file",
         ) from error
     except ValueError:
         password = ""
