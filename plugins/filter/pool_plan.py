@@ -37,15 +37,15 @@ options:
     type: bool
     default: false
   session_pooler:
-    description: Plan a second listener in session mode too, for job runners, backups and upgrades.
+    description: Plan a pooler in session mode too, for job runners, backups and upgrades.
     type: bool
     default: false
   poolers:
-    description: How many PgBouncers share the clients.
+    description: How many transaction poolers share the clients.
     type: int
     default: 1
   auth_user:
-    description: Role as which PgBouncer looks up passwords.
+    description: Role as which the first pooler looks up passwords; the names of the others' follow from it.
     type: str
     default: pooled_odoo_auth
   held_by_poolers:
@@ -67,8 +67,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The plan, with C(settings), C(users), C(figures) and their reasons, C(session_pooler), C(predicted), C(budget)
-    and C(warnings).
+  description: The plan, with C(poolers) (what each is configured with, for O(pooled.odoo.pooler#role:pooler_plan)),
+    C(figures) and their reasons, C(predicted), C(budget) and C(warnings).
   type: dict
 """
 
@@ -91,7 +91,7 @@ def pool_plan(
     held_by_poolers: list[dict[str, t.Any]] | None = None,
 ) -> dict[str, t.Any]:
     # What PgBouncer itself holds after a first deployment is in the plan already.
-    own_roles = {auth_user, f"{auth_user}_session", f"{auth_user}_2"}
+    own_roles = {*_pool_plan.auth_users(auth_user), _pool_plan.session_auth_user(auth_user)}
     try:
         beside = _pool_budget.others(audit, instances, own_roles, held_by_poolers or [])
         load = _activity.clients_load(audit)

@@ -24,7 +24,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
-SCHEMA = "pooled.odoo/plan/2"
+SCHEMA = "pooled.odoo/plan/3"
 
 # Connections that a tenant may have at once, before the reserve: a few for a page, its log-in and a cron, so that evenly used
 # tenants do not collect more than they need.
@@ -173,7 +173,8 @@ def make(
     poolers: int = 1,
     transactions_per_second: float = 0,
 ) -> dict[str, t.Any]:
-    """The plan, a JSON document.
+    """The plan, a JSON document. Its ``poolers`` are what each PgBouncer shall be configured with: two transaction
+    poolers (:func:`auth_users`), then the session pooler if there shall be one, each told by its ``auth_user``.
 
     *instances*: as ``odoo_info`` lists them, with ``databases``. *limits*: ``max_connections`` and ``reserved`` of
     PostgreSQL, and what roles and databases may have of their own (``by_role``, ``by_database``). *beside*: the connections
@@ -199,22 +200,18 @@ def make(
     _check_own_limits(limits, sizes, poolers, threads)
     return {
         "schema": SCHEMA,
-        "settings": sizes.settings,
-        # Every role finds its listeners' pool at this size; caps are per role.
-        "postgres_pool_size": sizes.session_pool,
         "roles": [role.name for role in sizes.roles],
-        "auth_user": auth_user,
-        "users": _users(sizes.caps, auth_user),
+        "poolers": [
+            *(_transaction_pooler(sizes, name) for name in auth_users(auth_user)),
+            *([sizes.session_pooler] if sizes.session_pooler else []),
+        ],
         "figures": sizes.figures.shown,
-        "session_pooler": sizes.session_pooler,
         "budget": _pool_budget.describe(limits, beside),
         "predicted": {
             "steady": min(_steady(sizes.roles, poolers), sizes.worst_case),
             "worst_case": sizes.worst_case,
             "cpu_share": round(transactions_per_second * CPU_OF_A_TRANSACTION / poolers, 3),
         },
-        "file_limit": _file_limit(sizes.settings["max_client_conn"] + sizes.worst_case),
-        "memory_limit_mb": _memory_limit(sizes.settings, sizes.worst_case),
         "warnings": [
             *warnings,
             *_warnings(instances, sizes, left, threads),
@@ -222,6 +219,16 @@ def make(
             *_busy(transactions_per_second, poolers),
         ],
     }
+
+
+def auth_users(auth_user: str) -> list[str]:
+    """The role as which each transaction pooler looks up passwords: one for each, so that any of them can be removed without the
+    others. The second is there if it is wanted, and while the first is made anew."""
+    return [auth_user, f"{auth_user}_2"]
+
+
+def session_auth_user(auth_user: str) -> str:
+    return f"{auth_user}_session"
 
 
 class _Sizes(t.NamedTuple):
@@ -386,9 +393,22 @@ def _check_instances(instances: t.Sequence[Instance]) -> None:
             )
 
 
+def _transaction_pooler(sizes: _Sizes, auth_user: str) -> dict[str, t.Any]:
+    return {
+        "auth_user": auth_user,
+        "roles": [role.name for role in sizes.roles],
+        "settings": sizes.settings,
+        # Every role finds its listeners' pool at this size; caps are per role.
+        "postgres_pool_size": sizes.session_pool,
+        "users": _users(sizes.caps, auth_user),
+        "file_limit": _file_limit(sizes.settings["max_client_conn"] + sizes.worst_case),
+        "memory_limit_mb": _memory_limit(sizes.settings, sizes.worst_case),
+    }
+
+
 def _session_pooler(roles: t.Sequence[Role], figures: _Figures, auth_user: str) -> dict[str, t.Any]:
     """The second listener, in session mode: a connection there is a connection to PostgreSQL for as long as it lasts."""
-    own_auth_user = f"{auth_user}_session"
+    own_auth_user = session_auth_user(auth_user)
     caps = {
         role.name: figures.add(
             f"session.{role.name}.max_user_connections",

@@ -346,7 +346,9 @@ def not_locked(lab: Lab, tenant: str) -> None:
 
 def test_the_worst_case_stays_below_the_cap_and_nothing_hangs(pooled: Lab, admin: Client, traffic: Traffic) -> None:
     """All workers busy with two cursors each, crons running in several tenants, and then far more clients than planned."""
-    caps = [user["max_user_connections"] for user in pooled_plan(pooled)["users"] if user["name"] == "odoo"]
+    caps = [
+        user["max_user_connections"] for user in pooled_plan(pooled)["poolers"][0]["users"] if user["name"] == "odoo"
+    ]
     code = "env.cr.execute('SELECT pg_sleep(0.5)')\nlog('busy')"
     workers = [odoo for odoo in pooled.instances for _worker in range(pooled.size.workers)]
     tenants = pooled.tenants[3:6]

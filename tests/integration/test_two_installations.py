@@ -26,7 +26,8 @@ PLAYBOOK = """
   tasks:
     - ansible.builtin.include_role: {name: pooled.odoo.pooler}
       vars:
-        pooler_plan: "{{ [erp] | pooled.odoo.pool_plan(audit=audit, auth_user=pooler_auth_user | default('pooled_odoo_auth')) }}"
+        pooler_plan: "{{ plan.poolers[0] }}"
+        plan: "{{ [erp] | pooled.odoo.pool_plan(audit=audit, auth_user=pooler_auth_user | default('pooled_odoo_auth')) }}"
         erp: {name: erp, db_user: clerk, workers: 2, cron_threads: 1, listeners: 2, db_maxconn: 16, databases: [tenant]}
         audit: {by_role: {}, limits: {max_connections: 400, reserved: 3}}
 """

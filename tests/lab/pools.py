@@ -55,10 +55,10 @@ FORMER = {
 
 
 def planned(instances: t.Sequence[dict[str, t.Any]], **options: t.Any) -> dict[str, t.Any]:
-    """The plan for *instances*; with POOLED_ODOO_FORMER_PLAN=1 in the environment one as it was."""
+    """What a pooler for *instances* is configured with; with POOLED_ODOO_FORMER_PLAN=1 in the environment one as it was."""
     if os.environ.get("POOLED_ODOO_FORMER_PLAN"):
         options = {"overrides": FORMER, "force": True}
-    return _pool_plan.make(instances, LIMITS, _pool_budget.Others(0, {}), "postgres", **options)
+    return _pool_plan.make(instances, LIMITS, _pool_budget.Others(0, {}), "postgres", **options)["poolers"][0]
 
 
 def configuration(plan: dict[str, t.Any], folder: Path, version: str, postgres: str, admin: str) -> dict[str, t.Any]:

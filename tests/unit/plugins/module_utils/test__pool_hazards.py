@@ -93,17 +93,17 @@ def test_the_plan_itself_has_no_hazard() -> None:
 
 def test_an_override_is_used_and_shown_beside_what_was_planned() -> None:
     made = plan({"default_pool_size": 4, "tcp_keepidle": 60})
-    assert made["settings"]["default_pool_size"] == 4
-    assert made["settings"]["tcp_keepidle"] == 60
+    assert made["poolers"][0]["settings"]["default_pool_size"] == 4
+    assert made["poolers"][0]["settings"]["tcp_keepidle"] == 60
     assert (figure(made, "default_pool_size")["value"], figure(made, "default_pool_size")["planned"]) == (4, 2)
     assert figure(made, "default_pool_size")["reason"].startswith("set by you; planned were 2: ")
     # What follows from it follows: four and nine are the thirteen that were planned.
-    assert made["settings"]["reserve_pool_size"] == 9
+    assert made["poolers"][0]["settings"]["reserve_pool_size"] == 9
 
 
 def test_a_larger_session_pool_raises_the_cap() -> None:
     made = plan({"postgres.pool_size": 20})
-    assert made["postgres_pool_size"] == 20
+    assert made["poolers"][0]["postgres_pool_size"] == 20
     assert figure(made, "odoo.max_user_connections")["value"] == 20 + 13
     assert made["predicted"]["worst_case"] == 33 + 2
 
@@ -133,19 +133,21 @@ def test_the_session_pooler_needs_room_beside_its_runners(cap: int, reason: str)
 def test_settings_that_are_no_figures_hold_for_both_doors() -> None:
     made = plan({"client_tls_sslmode": "require", "max_db_connections": 50}, session_pooler=True)
     assert (
-        made["settings"]["client_tls_sslmode"] == made["session_pooler"]["settings"]["client_tls_sslmode"] == "require"
+        made["poolers"][0]["settings"]["client_tls_sslmode"]
+        == made["poolers"][-1]["settings"]["client_tls_sslmode"]
+        == "require"
     )
-    assert "max_db_connections" not in made["session_pooler"]["settings"]
+    assert "max_db_connections" not in made["poolers"][-1]["settings"]
 
 
 def test_the_session_pooler_has_room_for_runners_and_counts_in_the_budget() -> None:
     with_runner = {**ERP, "queue_job": {"databases": ["tenant1", "tenant2"]}}
     made = _pool_plan.make([with_runner], LIMITS, Others(5, {}), "lookup", session_pooler=True)
-    door = made["session_pooler"]
+    door = made["poolers"][-1]
     assert door["settings"]["pool_mode"] == "session"
     # The role makes it a container with the same limits as the others.
-    assert {"file_limit", "memory_limit_mb", "users", "roles", "settings"} <= door.keys() & made.keys()
+    assert {"file_limit", "memory_limit_mb", "users", "roles", "settings"} <= door.keys() & made["poolers"][0].keys()
     assert door["users"][0] == {"name": "odoo", "max_user_connections": 2 + 4}
     # Its workers run jobs, three deep.
     assert made["predicted"]["worst_case"] == plan({})["predicted"]["worst_case"] + 4 + 6 + 2
-    assert plan({})["session_pooler"] is None
+    assert [pooler["auth_user"] for pooler in plan({})["poolers"]] == ["lookup", "lookup_2"]

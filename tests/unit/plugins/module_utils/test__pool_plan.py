@@ -39,23 +39,23 @@ def test_the_reference_lab() -> None:
     """Eight containers with four workers, two crons and sixteen tenants."""
     made = plan([instance(f"erp{number}") for number in range(8)])
     # Listeners, those of two more instances, short calls.
-    assert made["postgres_pool_size"] == 24 + 6 + 8
-    assert made["settings"]["default_pool_size"] == 2
+    assert made["poolers"][0]["postgres_pool_size"] == 24 + 6 + 8
+    assert made["poolers"][0]["settings"]["default_pool_size"] == 2
     # Workers, websocket dispatches, crons two deep, one more, and one to spare for each cron.
     wanted = 8 * (4 + 2 + 2 * 2) + 1 + 8 * 2
-    assert made["settings"]["reserve_pool_size"] == wanted - 2
-    assert made["settings"]["max_user_connections"] == 38 + wanted
+    assert made["poolers"][0]["settings"]["reserve_pool_size"] == wanted - 2
+    assert made["poolers"][0]["settings"]["max_user_connections"] == 38 + wanted
     assert made["predicted"]["worst_case"] == 38 + wanted + 2
-    assert made["settings"]["max_client_conn"] == 3600
-    assert made["file_limit"] == 8192
-    assert made["memory_limit_mb"] == 1024
+    assert made["poolers"][0]["settings"]["max_client_conn"] == 3600
+    assert made["poolers"][0]["file_limit"] == 8192
+    assert made["poolers"][0]["memory_limit_mb"] == 1024
     assert made["warnings"] == []
 
 
 def test_each_of_two_poolers_has_room_for_everybody() -> None:
     instances = [instance(f"erp{number}") for number in range(8)]
     one, two = (plan(instances, poolers=number) for number in (1, 2))
-    assert two["settings"] == one["settings"]
+    assert two["poolers"][0]["settings"] == one["poolers"][0]["settings"]
     assert two["predicted"]["worst_case"] == 2 * one["predicted"]["worst_case"]
     assert two["predicted"]["steady"] == one["predicted"]["steady"] + len(TENANTS)
     with pytest.raises(PooledError, match="max_connections is too small"):
@@ -82,16 +82,16 @@ def test_the_steady_state_is_never_above_the_worst_case(tenants: int) -> None:
 def test_few_tenants_share_the_workers(tenants: int, size: int) -> None:
     """Who works in the only tenant must not wait for the reserve; and pool and reserve together stay what they are."""
     databases = [str(number) for number in range(tenants)]
-    settings = plan([instance(f"erp{number}", databases=databases) for number in range(8)])["settings"]
+    settings = plan([instance(f"erp{number}", databases=databases) for number in range(8)])["poolers"][0]["settings"]
     assert settings["default_pool_size"] == size
     assert settings["default_pool_size"] + settings["reserve_pool_size"] == 8 * (4 + 2 + 2 * 2 + 2) + 1
 
 
 def test_threads_get_at_once_what_they_may_need() -> None:
     """One that waits blocks every cursor of its process (odoo/sql_db.py, ConnectionPool.borrow is locked)."""
-    settings = plan([instance(workers=0)])["settings"]
+    settings = plan([instance(workers=0)])["poolers"][0]["settings"]
     assert settings["default_pool_size"] >= 61
-    bounded = plan([instance(workers=0, max_http_threads=10), instance("erp2")])["settings"]
+    bounded = plan([instance(workers=0, max_http_threads=10), instance("erp2")])["poolers"][0]["settings"]
     assert bounded["default_pool_size"] == 10 + 2 * 2 + 2
 
 
@@ -101,7 +101,10 @@ def test_threads_that_nobody_bounds_are_fitted_into_what_postgresql_has() -> Non
     assert made["predicted"]["worst_case"] <= made["budget"]["available"]
     assert any("ODOO_MAX_HTTP_THREADS=24" in warning for warning in made["warnings"])
     # Another measurement of the others makes no other plan at once.
-    assert plan(instances, {"max_connections": 100, "reserved": 3}, others=6)["settings"] == made["settings"]
+    assert (
+        plan(instances, {"max_connections": 100, "reserved": 3}, others=6)["poolers"][0]["settings"]
+        == made["poolers"][0]["settings"]
+    )
     with pytest.raises(PooledError, match="max_connections is too small"):
         plan(instances, {"max_connections": 40, "reserved": 3})
     # Those that Odoo bounds are not.
@@ -115,7 +118,7 @@ def test_threads_that_nobody_bounds_are_fitted_into_what_postgresql_has() -> Non
 def test_one_process_can_be_too_little(rate: float, poolers: int, told: bool) -> None:
     made = plan([instance()], poolers=poolers, transactions_per_second=rate)
     assert any("of the one processor" in warning for warning in made["warnings"]) is told
-    assert made["settings"] == plan([instance()])["settings"]
+    assert made["poolers"][0]["settings"] == plan([instance()])["poolers"][0]["settings"]
 
 
 def test_a_replica_is_told_of() -> None:
@@ -138,14 +141,17 @@ INSTANCES = [
 @pytest.mark.parametrize("instances", INSTANCES)
 def test_rules_that_no_plan_may_break(instances: list[dict[str, t.Any]]) -> None:
     made = plan(instances)
-    caps = {user["name"]: user["max_user_connections"] for user in made["users"]}
+    caps = {user["name"]: user["max_user_connections"] for user in made["poolers"][0]["users"]}
     for role in _pool_plan.by_role(instances):
         # Listeners never starve, nor do short calls when two more instances listen.
-        assert made["postgres_pool_size"] >= role.listeners + role.spare_listeners + _pool_plan.MIN_SHORT_CALLS
+        assert (
+            made["poolers"][0]["postgres_pool_size"]
+            >= role.listeners + role.spare_listeners + _pool_plan.MIN_SHORT_CALLS
+        )
         # Nested cursors never deadlock, neither at the pool nor at the cap.
-        pool = made["settings"]["default_pool_size"] + made["settings"]["reserve_pool_size"]
+        pool = made["poolers"][0]["settings"]["default_pool_size"] + made["poolers"][0]["settings"]["reserve_pool_size"]
         assert pool >= role.least
-        assert caps[role.name] >= made["postgres_pool_size"] * (len(caps) == 2) + role.least
+        assert caps[role.name] >= made["poolers"][0]["postgres_pool_size"] * (len(caps) == 2) + role.least
     # The total is the caps' sum.
     runners = sum(len(one["queue_job"]["databases"]) for one in instances if "queue_job" in one)
     assert made["predicted"]["worst_case"] == sum(caps.values()) + runners
@@ -155,8 +161,8 @@ def test_rules_that_no_plan_may_break(instances: list[dict[str, t.Any]]) -> None
 
 def test_the_same_instances_get_the_same_plan_whatever_was_measured() -> None:
     quiet, busy = plan([instance()], others=0), plan([instance()], others=300)
-    assert quiet["settings"] == busy["settings"]
-    assert quiet["users"] == busy["users"]
+    assert quiet["poolers"][0]["settings"] == busy["poolers"][0]["settings"]
+    assert quiet["poolers"][0]["users"] == busy["poolers"][0]["users"]
 
 
 # One instance: a session pool of 3 + 6 + 4 and 13 for its tenants, and two for look-ups of passwords.
