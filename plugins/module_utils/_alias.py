@@ -14,34 +14,26 @@ A record is written before each step, so a run that dies at any point can be fin
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import ipaddress
-import json
-import os
-import re
-import time
 import typing as t
 
 from ansible_collections.pooled.odoo.plugins.module_utils import (
     _addresses,
+    _alias_record,
     _compose,
     _container,
     _docker,
+    _docker_networks,
     _files,
     _ini,
-    _odoo_probe,
+    _sockets,
 )
+from ansible_collections.pooled.odoo.plugins.module_utils._alias_record import Record
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import journal
 
-SCHEMA = "pooled.odoo/alias/1"
 # Under this ending PostgreSQL's container is still found when its own name leads to the pooler.
 DIRECT_SUFFIX = "-direct"
-# An address that was left a moment ago may still be on its way out of Docker's books.
-JOIN_ATTEMPTS = 5
-
-Record = t.Dict[str, t.Any]
 
 
 class Name(t.NamedTuple):
@@ -61,16 +53,18 @@ def find(client: t.Any, inspection: t.Mapping[str, t.Any], host: str) -> Name | 
         return f"the container's own hosts file gives {host} an address (extra_hosts, links)"
     networks = [
         network
-        for name, network in ((name, _network(client, name)) for name in sorted(_addresses.networks_of(inspection)))
+        for name, network in (
+            (name, _docker_networks.resolving(client, name)) for name in sorted(_addresses.networks_of(inspection))
+        )
         if network is not None
     ]
     if not networks:
         return "Docker resolves no names on this network; put the container on a user-defined one"
-    found = [(network, member) for network in networks for member in _members(client, network)]
+    found = [(network, member) for network in networks for member in _docker_networks.members(client, network)]
     holders = [
         (network, member)
         for network, member in found
-        if host in _aliases(member, network.name) and not _is_pooler(member)
+        if host in _docker_networks.aliases(member, network.name) and not _docker.is_pooler(member)
     ]
     for member in (member for _network, member in found):
         if host in (member.name, member.id, member.id[: _container.SHORT_ID]):
@@ -81,7 +75,11 @@ def find(client: t.Any, inspection: t.Mapping[str, t.Any], host: str) -> Name | 
         network, holder = holders[0]
         return Name(network.name, host, holder)
     # Where a pooler has it already, for another instance's sake, is where it belongs.
-    given = [network.name for network, member in found if _is_pooler(member) and host in _aliases(member, network.name)]
+    given = [
+        network.name
+        for network, member in found
+        if _docker.is_pooler(member) and host in _docker_networks.aliases(member, network.name)
+    ]
     return Name(given[0] if given else networks[0].name, host, None)
 
 
@@ -93,7 +91,7 @@ def hindrance(client: t.Any, name: Name, user: t.Mapping[str, t.Any]) -> str | N
             f"network {name.network} gives IPv6 addresses too, and a container that leaves it for another name comes back at"
             " another one of these"
         )
-    refusal = refusal_of_address(client, name.holder.attrs if name.holder else user, name.network)
+    refusal = _docker_networks.refusal_of_address(client, name.holder.attrs if name.holder else user, name.network)
     if refusal is None:
         return None
     return f"{name.holder.name if name.holder else 'the pooler'} could not come back to its address on the {refusal}"
@@ -115,19 +113,6 @@ def risk(client: t.Any, name: Name) -> str | None:
     )
 
 
-def refusal_of_address(client: t.Any, inspection: t.Mapping[str, t.Any], network: str) -> str | None:
-    """Why Docker would not let the inspected container join *network* again at the address that it has there; None where it
-    would. Docker tells that also for a container that never starts."""
-    endpoint = _addresses.networks_of(inspection)[network]
-    if _addresses.asked_for(endpoint):
-        return None
-    refusal = _addresses.refusal(client, inspection["Image"], network, endpoint["IPAddress"])
-    return refusal and (
-        f"network {network} ({refusal}); only a network that was created with a subnet gives fixed addresses (docker network"
-        " create --subnet)"
-    )
-
-
 def poolers(client: t.Any, name: str | None = None) -> dict[str, str]:
     """All running poolers of this collection, or those that have *name* on a network: ``{address: container's name}``."""
     filters = {"label": f"{_docker.OWN_LABEL}=pooler"}
@@ -144,14 +129,17 @@ def poolers_on(client: t.Any, network: str, host: str) -> dict[str, t.Any]:
     is none, or where another container has that name too.
 
     (The resolver would not do: to a container on several networks it tells the addresses on the first that knows the name.)"""
-    members = _members(client, client.networks.get(network))
-    named = [member for member in members if host in (member.name, *_aliases(member, network))]
+    members = _docker_networks.members(client, client.networks.get(network))
+    named = [member for member in members if host in (member.name, *_docker_networks.aliases(member, network))]
     for member in named:
-        if not _is_pooler(member):
+        if not _docker.is_pooler(member):
             raise PooledError(f"{member.name} was not made by this collection, so it is given no other name", "host")
     if not named:
         raise PooledError(f"no pooler has the name {host} on the network {network}; connect it there first", "host")
-    return {_address(member, network): member for member in sorted(named, key=lambda member: str(member.name))}
+    return {
+        _docker_networks.address(member, network): member
+        for member in sorted(named, key=lambda member: str(member.name))
+    }
 
 
 def check_upstream(pooler: t.Any, name: str) -> None:
@@ -169,7 +157,7 @@ def check_upstream(pooler: t.Any, name: str) -> None:
             )
 
 
-def passing(name: Name) -> str | None:
+def compose_warning(name: Name) -> str | None:
     """Why the name will not stay with the pooler for ever, and what makes it stay; None where nothing takes it away."""
     holder: t.Any = name.holder
     service = _compose.service_of(holder.attrs) if holder is not None else None
@@ -188,16 +176,20 @@ def passing(name: Name) -> str | None:
     )
 
 
-def strangers(
+def other_clients(
     client: t.Any, name: Name, ends: t.Collection[tuple[str, int]], together: t.Collection[str]
 ) -> list[str] | None:
     """Containers on the network, beside those in *together*, that are connected to PostgreSQL, which is at *ends*, now; they
     would be sent to the pooler too. None where this host cannot tell (Docker runs elsewhere)."""
     found = []
-    for member in _members(client, _network(client, name.network)):
-        if member.name in together or _is_pooler(member) or (name.holder is not None and member.id == name.holder.id):
+    for member in _docker_networks.members(client, _docker_networks.resolving(client, name.network)):
+        if (
+            member.name in together
+            or _docker.is_pooler(member)
+            or (name.holder is not None and member.id == name.holder.id)
+        ):
             continue
-        connected = _connections_of(member)
+        connected = _sockets.connections_of(member)
         if connected is None:
             return None
         if connected & set(ends):
@@ -205,126 +197,25 @@ def strangers(
     return sorted(found)
 
 
-def _connections_of(container: t.Any) -> set[tuple[str, int]] | None:
-    """Far ends of the container's established TCP connections, read from the host's side; None where this host cannot tell."""
-    lines = _sockets_of(container)
-    return None if lines is None else established(lines)
-
-
-def _sockets_of(container: t.Any) -> list[str] | None:
-    lines = []
-    # Java and others speak IPv4 through sockets of IPv6.
-    for table in ("tcp", "tcp6"):
-        try:
-            with open(f"/proc/{container.attrs['State']['Pid']}/net/{table}") as handle:
-                lines += handle.readlines()[1:]
-        except OSError:
-            if table == "tcp":
-                return None
-    return lines
-
-
-def established(lines: t.Iterable[str]) -> set[tuple[str, int]]:
-    """The far ends in lines of the kernel's tables of TCP connections. Pure."""
-    ends = set()
-    for line in lines:
-        _slot, _own, far, state = line.split()[:4]
-        if state == "01":
-            digits, port = far.split(":")
-            ends.add((_odoo_probe.readable_address(digits, len(digits)), int(port, 16)))
-    return ends
-
-
-def listening(lines: t.Iterable[str]) -> set[int]:
-    """The ports that are listened on in lines of the kernel's tables of TCP connections. Pure."""
-    rows = [line.split()[:4] for line in lines]
-    return {int(own.split(":")[1], 16) for _slot, own, _far, state in rows if state == "0A"}
-
-
-# --- the record -------------------------------------------------------------------------------------------------------
-
-
-def path_of(state_dir: str, network: str, name: str) -> str:
-    for part in (network, name):
-        if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", part):
-            raise PooledError(f"{part!r} is not a name that Docker would take", "name")
-    return os.path.join(state_dir, "names", f"{network}@{name}.json")
-
-
-def load_all(state_dir: str) -> list[Record]:
-    """The records of all names that lead to a pooler, or are on their way there or back."""
-    folder = os.path.join(state_dir, "names")
-    try:
-        entries = sorted(entry for entry in os.listdir(folder) if entry.endswith(".json") and not entry.startswith("."))
-    except FileNotFoundError:
-        return []
-    return [_load(os.path.join(folder, entry)) for entry in entries]
-
-
-def _load(path: str) -> Record:
-    content = _files.read(path)
-    try:
-        record = json.loads(content or b"")
-        if record["schema"] != SCHEMA:
-            raise ValueError
-    except (ValueError, KeyError, TypeError):
-        raise PooledError(f"the record {path} is damaged; move it away and give the name back by hand") from None
-    return t.cast(Record, record)
-
-
-def former_addresses(state_dir: str, networks: t.Collection[str], name: str) -> list[str]:
-    """What *name* meant on one of *networks* before it was given to a pooler; empty where it was not."""
-    return sorted({address for record in _given(state_dir, networks, name) for address in record["former"]})
-
-
-def given_to(state_dir: str, networks: t.Collection[str], name: str) -> list[str]:
-    """The poolers to which *name* was given on one of *networks*, whether they run or not."""
-    return sorted({pooler for record in _given(state_dir, networks, name) for pooler in record["poolers"]})
-
-
-def _given(state_dir: str, networks: t.Collection[str], name: str) -> list[Record]:
-    return [record for record in load_all(state_dir) if record["name"] == name and record["network"] in networks]
-
-
-@contextlib.contextmanager
-def locked(state_dir: str) -> t.Iterator[None]:
-    """Names are moved by one process at a time; a crash leaves no lock behind."""
-    folder = os.path.join(state_dir, "names")
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        handle = open(os.path.join(folder, ".lock"), "a")  # noqa: SIM115 - open is what holds the lock
-    except OSError as error:
-        raise PooledError(f"cannot write in {folder}: {error.strerror}", "state_dir") from error
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def _save(state_dir: str, record: Record) -> None:
-    path = path_of(state_dir, record["network"], record["name"])
-    content = json.dumps(record, indent=1, sort_keys=True) + "\n"
-    _files.replace(path, content.encode(), _files.private())
-
-
-# --- there and back ---------------------------------------------------------------------------------------------------
-
-
 def take(client: t.Any, state_dir: str, name: Name, poolers: t.Sequence[t.Any], former: t.Sequence[str]) -> bool:
     """Lets *name* mean *poolers*; whether it did not before. *former* are the addresses that it has meant until now. Raises
     PooledError with PostgreSQL at its name again."""
-    with locked(state_dir):
-        path = path_of(state_dir, name.network, name.name)
+    with _alias_record.locked(state_dir):
+        path = _alias_record.path_of(state_dir, name.network, name.name)
         known = _files.read(path) is not None
-        record = _load(path) if known else _begin(name, former)
+        record = _alias_record.load(path) if known else _begin(name, former)
         if known and name.holder is None:
             # PostgreSQL may have come back in a container of another name.
             name = name._replace(holder=_other_holder(client, record))
         if known and name.holder is not None and name.holder.name != record["holder"]:
-            record = {**_begin(name, [_address(name.holder, name.network)]), "poolers": record["poolers"]}
+            record = {
+                **_begin(name, [_docker_networks.address(name.holder, name.network)]),
+                "poolers": record["poolers"],
+            }
         for pooler in poolers:
             # One may have been added since; how the others were connected is known from before the first step.
             record["poolers"].setdefault(pooler.name, _connected(pooler, name.network, name.name))
-        _save(state_dir, record)
+        _alias_record.save(state_dir, record)
         try:
             _give(client, record)
         except _docker.ERRORS as error:
@@ -337,11 +228,11 @@ def take(client: t.Any, state_dir: str, name: Name, poolers: t.Sequence[t.Any], 
 
 def give_back(client: t.Any, state_dir: str, network: str, name: str) -> Record | None:
     """Lets *name* mean PostgreSQL again; what was on record of it, or None where it did before."""
-    path = path_of(state_dir, network, name)
-    with locked(state_dir):
+    path = _alias_record.path_of(state_dir, network, name)
+    with _alias_record.locked(state_dir):
         if _files.read(path) is None:
             return None
-        record = _load(path)
+        record = _alias_record.load(path)
         _return(client, record)
         _files.remove(path)
         return record
@@ -358,53 +249,61 @@ def left_fixed(record: Record) -> str | None:
     )
 
 
-def mend(client: t.Any, state_dir: str) -> list[str]:
+def reattach(client: t.Any, state_dir: str) -> list[str]:
     """Brings back to their networks the containers that a run left off them when it died between leaving and joining; their
     names. Which name means what is for :func:`take` or :func:`give_back` to finish."""
-    if not load_all(state_dir):
+    if not _alias_record.load_all(state_dir):
         return []
-    with locked(state_dir):
-        return [name for record in load_all(state_dir) for name in _mend(client, record)]
+    with _alias_record.locked(state_dir):
+        return [name for record in _alias_record.load_all(state_dir) for name in _reattach(client, record)]
 
 
-def astray(client: t.Any, state_dir: str) -> list[str]:
-    """What :func:`mend` would bring back."""
-    return [container.name for record in load_all(state_dir) for container, _kept in _astray(client, record)]
+def detached(client: t.Any, state_dir: str) -> list[str]:
+    """What :func:`reattach` would bring back."""
+    return [
+        container.name for record in _alias_record.load_all(state_dir) for container, _kept in _detached(client, record)
+    ]
 
 
-def _astray(client: t.Any, record: Record) -> list[tuple[t.Any, Record]]:
+def _detached(client: t.Any, record: Record) -> list[tuple[t.Any, Record]]:
     kept = {**record["poolers"], **({record["holder"]: record["holding"]} if record["holder"] else {})}
     present = [(container, kept[container.name]) for container in _present(client, kept)]
     return [pair for pair in present if record["network"] not in _addresses.networks_of(pair[0].attrs)]
 
 
-def _mend(client: t.Any, record: Record) -> list[str]:
-    astray = _astray(client, record)
+def _reattach(client: t.Any, record: Record) -> list[str]:
+    astray = _detached(client, record)
     for container, kept in astray:
         # Whoever else has the name has kept it.
         aliases = [alias for alias in kept["endpoint"].get("Aliases", []) if alias != record["name"]]
         if container.name == record["holder"]:
             aliases.append(record["name"] + DIRECT_SUFFIX)
-        _rejoin(client, container, record["network"], {**kept["endpoint"], "Aliases": aliases}, kept["address"])
+        _docker_networks.reattach(
+            client, container, record["network"], {**kept["endpoint"], "Aliases": aliases}, kept["address"]
+        )
     return [container.name for container, _kept in astray]
 
 
-def nobodys(state_dir: str) -> list[Record]:
+def unused(state_dir: str) -> list[Record]:
     """The records of names by which no instance is moved any more."""
     needed = [record["alias"] for record in journal.all_records(state_dir) if "alias" in record]
     needed_names = {(kept["network"], kept["name"]) for kept in needed}
-    return [record for record in load_all(state_dir) if (record["network"], record["name"]) not in needed_names]
+    return [
+        record
+        for record in _alias_record.load_all(state_dir)
+        if (record["network"], record["name"]) not in needed_names
+    ]
 
 
-def give_rest_back(client: t.Any, state_dir: str) -> list[Record]:
+def release_unused(client: t.Any, state_dir: str) -> list[Record]:
     """:func:`give_back` for every name by which no instance is moved any more; what was on record of them."""
-    given = [give_back(client, state_dir, record["network"], record["name"]) for record in nobodys(state_dir)]
+    given = [give_back(client, state_dir, record["network"], record["name"]) for record in unused(state_dir)]
     return [record for record in given if record is not None]
 
 
 def _begin(name: Name, former: t.Sequence[str]) -> Record:
     return {
-        "schema": SCHEMA,
+        "schema": _alias_record.SCHEMA,
         "network": name.network,
         "name": name.name,
         "poolers": {},
@@ -416,24 +315,24 @@ def _begin(name: Name, former: t.Sequence[str]) -> Record:
 
 def _connected(container: t.Any, network: str, without: str | None = None) -> Record:
     """How the container is connected to *network*, but for the name *without*."""
-    endpoint = _endpoint(container, network)
+    endpoint = _docker_networks.endpoint(container, network)
     aliases = [alias for alias in endpoint.get("Aliases", []) if alias != without]
-    return {"endpoint": {**endpoint, "Aliases": aliases}, "address": _address(container, network)}
+    return {"endpoint": {**endpoint, "Aliases": aliases}, "address": _docker_networks.address(container, network)}
 
 
 def _give(client: t.Any, record: Record) -> None:
     network, name = record["network"], record["name"]
-    _mend(client, record)
+    _reattach(client, record)
     for pooler in _present(client, record["poolers"]):
-        aliases = _aliases(pooler, network)
+        aliases = _docker_networks.aliases(pooler, network)
         if name not in aliases:
-            rename(client, pooler, network, [*aliases, name])
+            _docker_networks.set_aliases(client, pooler, network, [*aliases, name])
     holder = _docker.find_or_none(client, record["holder"])
-    if holder is not None and name in _aliases(holder, network):
+    if holder is not None and name in _docker_networks.aliases(holder, network):
         kept = record["holding"]
         others = [alias for alias in kept["endpoint"]["Aliases"] if alias not in (name, name + DIRECT_SUFFIX)]
         direct = {**kept["endpoint"], "Aliases": [*others, name + DIRECT_SUFFIX]}
-        _rejoin(client, holder, network, direct, kept["address"])
+        _docker_networks.reattach(client, holder, network, direct, kept["address"])
 
 
 def _other_holder(client: t.Any, record: Record) -> t.Any | None:
@@ -441,8 +340,8 @@ def _other_holder(client: t.Any, record: Record) -> t.Any | None:
     if not record["holder"] or _docker.find_or_none(client, record["holder"]) is not None:
         return None
     network = client.networks.get(record["network"])
-    for member in _members(client, network):
-        if record["name"] in _aliases(member, network.name) and not _is_pooler(member):
+    for member in _docker_networks.members(client, network):
+        if record["name"] in _docker_networks.aliases(member, network.name) and not _docker.is_pooler(member):
             return member
     return None
 
@@ -457,95 +356,28 @@ def _return(client: t.Any, record: Record) -> None:
                 " start it again and repeat, or give the name to PostgreSQL's new container and repeat"
             )
         record["holder"] = None
-    _mend(client, record)
+    _reattach(client, record)
     if holder is not None:
         holder.reload()
-        if name not in _aliases(holder, network):
-            _rejoin(client, holder, network, record["holding"]["endpoint"], record["holding"]["address"])
+        if name not in _docker_networks.aliases(holder, network):
+            _docker_networks.reattach(
+                client, holder, network, record["holding"]["endpoint"], record["holding"]["address"]
+            )
     # One that came later is not in the record.
-    others = [member for member in _members(client, client.networks.get(network)) if _is_pooler(member)]
+    others = [
+        member for member in _docker_networks.members(client, client.networks.get(network)) if _docker.is_pooler(member)
+    ]
     poolers = {pooler.name: pooler for pooler in [*_present(client, record["poolers"]), *others]}
     for pooler in poolers.values():
-        if name in _aliases(pooler, network):
-            rename(client, pooler, network, [alias for alias in _aliases(pooler, network) if alias != name])
-
-
-def names_of(container: t.Any, networks: t.Sequence[str] | None = None) -> dict[str, list[str]]:
-    """The names of a container by network, without those that Docker gives every container. Raises PooledError for a network
-    that it is not on."""
-    connected = _addresses.networks_of(container.attrs)
-    for network in networks or []:
-        if network not in connected:
-            raise PooledError(f"{container.name} is not on the network {network}", "networks")
-    return {network: _aliases(container, network) for network in (connected if networks is None else networks)}
-
-
-def rename(client: t.Any, container: t.Any, network: str, names: t.Sequence[str]) -> None:
-    """Gives the container these names on *network*, and no others. Raises PooledError where it would lose its address by that,
-    and with it every open connection."""
-    refusal = refusal_of_address(client, container.attrs, network)
-    if refusal is not None:
-        raise PooledError(
-            f"{container.name} cannot be given other names without losing its connections on the {refusal}"
-        )
-    _rejoin(client, container, network, {**_endpoint(container, network), "Aliases": list(names)})
+        if name in _docker_networks.aliases(pooler, network):
+            _docker_networks.set_aliases(
+                client, pooler, network, [alias for alias in _docker_networks.aliases(pooler, network) if alias != name]
+            )
 
 
 def _present(client: t.Any, names: t.Iterable[str]) -> list[t.Any]:
     found = (_docker.find_or_none(client, name) for name in names)
     return [container for container in found if container is not None]
-
-
-def _rejoin(
-    client: t.Any, container: t.Any, network_name: str, endpoint: t.Mapping[str, t.Any], address: str | None = None
-) -> None:
-    """Off the network and on again with another endpoint, at the same address. If that cannot be, at any address: a database
-    that is somewhere is better than one that is nowhere. Raises PooledError only where it is on the network no more.
-
-    Meanwhile nobody finds the container by any name, and a client that looks for it just then would fail. So its clients are
-    held."""
-    network = client.networks.get(network_name)
-    present = _addresses.networks_of(container.attrs).get(network_name)
-    address = address or (present or {}).get("IPAddress") or None
-    with _docker.held(client, _clients_of(client, container, network, address) if present is not None else []):
-        if present is not None:
-            network.disconnect(container, force=True)
-        _join(network, container, endpoint, address)
-
-
-def _clients_of(client: t.Any, container: t.Any, network: t.Any, address: str | None) -> list[t.Any]:
-    """The containers on *network* that have connections to what listens in the container at *address*, and every Odoo: it may
-    be about to have some."""
-    doors = {(address, port) for port in listening(_sockets_of(container) or [])}
-    members = [member for member in _members(client, network) if member.id != container.id]
-    return [member for member in members if doors & (_connections_of(member) or set()) or _docker.runs_odoo(member)]
-
-
-def _join(network: t.Any, container: t.Any, endpoint: t.Mapping[str, t.Any], address: str | None) -> None:
-    failure: Exception | None = None
-    for wanted in [address] * JOIN_ATTEMPTS + [None]:
-        try:
-            network.connect(
-                container,
-                aliases=endpoint.get("Aliases"),
-                links=endpoint.get("Links"),
-                driver_opt=endpoint.get("DriverOpts"),
-                ipv4_address=wanted,
-                ipv6_address=(endpoint.get("IPAMConfig") or {}).get("IPv6Address"),
-            )
-            container.reload()
-            return
-        except _docker.ERRORS as error:
-            failure = error
-            time.sleep(0.1)
-    raise PooledError(
-        f"{container.name} could not join the network {network.name} again ({failure}); do it by hand: docker network connect"
-        + "".join(f" --alias {alias}" for alias in endpoint.get("Aliases") or [])
-        + f" {network.name} {container.name}"
-    )
-
-
-# --- Docker's documents -----------------------------------------------------------------------------------------------
 
 
 def _is_address(host: str) -> bool:
@@ -560,34 +392,3 @@ def _in_hosts_file(inspection: t.Mapping[str, t.Any], host: str) -> bool:
     extra = [entry.split(":")[0].split("=")[0] for entry in inspection["HostConfig"].get("ExtraHosts") or []]
     links = [entry.rpartition(":")[2].rpartition("/")[2] for entry in inspection["HostConfig"].get("Links") or []]
     return host in extra + links
-
-
-def _network(client: t.Any, name: str) -> t.Any | None:
-    """The network *name* where it resolves names for its containers; the default ones do not."""
-    if name in ("bridge", "host", "none"):
-        return None
-    return client.networks.get(name)
-
-
-def _members(client: t.Any, network: t.Any) -> list[t.Any]:
-    if network is None:
-        return []
-    network.reload()
-    found = (_docker.find_or_none(client, identity) for identity in network.attrs.get("Containers") or {})
-    return [container for container in found if container is not None]
-
-
-def _is_pooler(container: t.Any) -> bool:
-    return bool((container.labels or {}).get(_docker.OWN_LABEL) == "pooler")
-
-
-def _endpoint(container: t.Any, network: str) -> dict[str, t.Any]:
-    return _container.endpoints(container.attrs)[network]
-
-
-def _aliases(container: t.Any, network: str) -> list[str]:
-    return list(_endpoint(container, network).get("Aliases", []))
-
-
-def _address(container: t.Any, network: str) -> str:
-    return str(container.attrs["NetworkSettings"]["Networks"][network]["IPAddress"])

@@ -281,3 +281,8 @@ def _let_go(container: t.Any) -> bool:
             container.reload()
             return bool(container.status != "paused")
     return True
+
+
+def is_pooler(container: t.Any) -> bool:
+    """Whether this collection made it as a PgBouncer."""
+    return bool((container.labels or {}).get(OWN_LABEL) == "pooler")

@@ -64,7 +64,7 @@ aliases:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _alias
+from ansible_collections.pooled.odoo.plugins.module_utils import _alias_record
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import journal
 
@@ -82,7 +82,7 @@ def main() -> None:
             "together": journal.together(state_dir),
             "aliases": [
                 {"network": record["network"], "name": record["name"], "poolers": sorted(record["poolers"])}
-                for record in _alias.load_all(state_dir)
+                for record in _alias_record.load_all(state_dir)
             ],
         }
     except PooledError as error:

@@ -47,7 +47,7 @@ options:
 author:
   - The pooled.odoo developers (@pooled-odoo)
 seealso:
-  - module: pooled.odoo.docker_names
+  - module: pooled.odoo.docker_aliases
 """
 
 EXAMPLES = r"""

@@ -89,10 +89,10 @@ containers:
       elements: str
       returned: success
     networks:
-      description: Its C(names) and C(address) by network.
+      description: Its C(aliases) and C(address) by network.
       type: dict
       returned: success
-      sample: {erp: {address: 172.20.255.254, names: [pooled-odoo]}}
+      sample: {erp: {address: 172.20.255.254, aliases: [pooled-odoo]}}
 """
 
 from typing import Any
@@ -123,7 +123,7 @@ def describe(name: str, container: Any) -> dict[str, Any]:
             network: {
                 "address": endpoint.get("IPAddress") or "",
                 # Docker adds the short id of the container by itself.
-                "names": sorted(set(endpoint.get("Aliases") or []) - {inspection["Id"][:12]}),
+                "aliases": sorted(set(endpoint.get("Aliases") or []) - {inspection["Id"][:12]}),
             }
             for network, endpoint in (inspection.get("NetworkSettings", {}).get("Networks") or {}).items()
         },

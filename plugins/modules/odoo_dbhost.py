@@ -221,7 +221,7 @@ def main() -> None:
     try:
         context = Context(module.params, module.check_mode)
         if not module.check_mode:
-            for name in _alias.mend(context.client, context.state_dir):
+            for name in _alias.reattach(context.client, context.state_dir):
                 context.warnings.append(f"an interrupted run had left {name} off its network; it is back")
         mover = Mover(context)
         result = mover.move() if module.params["state"] == "moved" else mover.revert()

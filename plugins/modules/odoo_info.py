@@ -206,6 +206,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.pooled.odoo.plugins.module_utils import (
     _alias,
+    _alias_record,
     _docker,
     _odoo_discovery,
     _odoo_instance,
@@ -256,12 +257,12 @@ def look_at(
     described = _odoo_instance.describe(instance)
     described["methods"] = [way._asdict() for way in methods.ways(instance.circumstances)]
     host, port, networks = instance.address.host, instance.address.port, described["networks"]
-    former = _alias.former_addresses(state_dir, networks, host)
+    former = _alias_record.former_addresses(state_dir, networks, host)
     runner = described["job_runner"]
-    if runner and runner["host"] and _alias.former_addresses(state_dir, networks, runner["host"]):
+    if runner and runner["host"] and _alias_record.former_addresses(state_dir, networks, runner["host"]):
         # Its own name for PostgreSQL was given to the pooler.
         runner["shares_address"] = True
-    given_to = _alias.given_to(state_dir, networks, host)
+    given_to = _alias_record.given_to(state_dir, networks, host)
     described["poolers"] = _odoo_instance.leads_to(instance, poolers, former, given_to)
     ends = {end["address"] for end in found["connections"]}
     described["connected_poolers"] = sorted({name for address, name in poolers.items() if address in ends})
@@ -270,7 +271,9 @@ def look_at(
         record = journal.load(state_dir, container.name)
         addresses = [(host, port)] + ([(record["before"]["host"], record["before"]["port"])] if record else [])
         # The name that it had for PostgreSQL may be nobody's either.
-        addresses += [(ip, own) for name, own in addresses for ip in _alias.former_addresses(state_dir, networks, name)]
+        addresses += [
+            (ip, own) for name, own in addresses for ip in _alias_record.former_addresses(state_dir, networks, name)
+        ]
         answer = databases(container, found, addresses)
         described["databases"] = answer["databases"]
         described["queue_job"] = {"databases": answer["queue_job"]}

@@ -248,18 +248,18 @@ def test_who_was_left_off_the_network_comes_back(lab: Lab, pooler: str, state_di
     """What a run leaves that is killed in the milliseconds between leaving and joining."""
     before = lab.state()
     there: dict[str, t.Any] = {"name": BY_ENVIRONMENT, "host": POOLED, "method": "alias", "followers": EVERYBODY}
-    mend: dict[str, t.Any] = {"state": "rejoined", "state_dir": state_dir}
+    repair: dict[str, t.Any] = {"repair": "attachments", "state_dir": state_dir}
     run_module("odoo_dbhost", **there, state_dir=state_dir)
     network = lab.client.networks.get(NETWORK)
     network.disconnect(lost, force=True)
-    assert run_module("docker_names", True, **mend)["rejoined"] == [lost]
+    assert run_module("cutover_repair", True, **repair)["containers"] == [lost]
     if lost == DATABASE:
-        assert run_module("docker_names", **mend)["rejoined"] == [lost]
+        assert run_module("cutover_repair", **repair)["containers"] == [lost]
     run_module("odoo_dbhost", name=BY_ENVIRONMENT, state="reverted", state_dir=state_dir)
     assert lab.state() == before
     assert lab.address(POOLER) == pooler
     wait_until("it works at its former address", 60, works_directly, BY_ENVIRONMENT)
-    assert run_module("docker_names", **mend)["changed"] is False
+    assert run_module("cutover_repair", **repair)["changed"] is False
 
 
 @pytest.mark.parametrize(("name", "method"), [(BY_FILE, "reload"), (BY_ENVIRONMENT, "alias")])

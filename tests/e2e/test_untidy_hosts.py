@@ -80,13 +80,13 @@ def test_a_name_stays_as_long_as_somebody_is_moved_by_it(lab: Lab, pooler: str, 
     before = lab.state()
     run_module("odoo_dbhost", **by_alias(BY_ENVIRONMENT, state_dir))
     for check in (True, False):
-        assert run_module("docker_names", check, state="returned", state_dir=state_dir)["returned"] == []
+        assert run_module("cutover_repair", check, repair="aliases", state_dir=state_dir)["aliases"] == []
     assert lab.execute(BY_ENVIRONMENT, "getent", "ahostsv4", "db").split()[0] == pooler
     # Somebody has lost the token, as by hand.
     token = Path(state_dir) / f"{BY_ENVIRONMENT}.json"
     content = token.read_bytes()
     token.unlink()
-    assert run_module("docker_names", state="returned", state_dir=state_dir)["returned"] == ["db"]
+    assert run_module("cutover_repair", repair="aliases", state_dir=state_dir)["aliases"] == ["db"]
     token.write_bytes(content)
     run_module("odoo_dbhost", **back(BY_ENVIRONMENT, state_dir))
     wait_until("it works at its former address", 60, works_directly, BY_ENVIRONMENT)
@@ -96,11 +96,11 @@ def test_a_name_stays_as_long_as_somebody_is_moved_by_it(lab: Lab, pooler: str, 
 def test_postgresql_came_back_in_a_container_of_another_name(lab: Lab, pooler: str, state_dir: str) -> None:
     before = lab.state()
     database = lab.client.containers.get(DATABASE)
-    named: dict[str, t.Any] = {"names": ["db"]}
+    named: dict[str, t.Any] = {"aliases": ["db"]}
     run_module("odoo_dbhost", **by_alias(BY_ENVIRONMENT, state_dir))
     try:
         database.rename("pooled-lab-newer")
-        run_module("docker_names", container="pooled-lab-newer", **named)
+        run_module("docker_aliases", container="pooled-lab-newer", **named)
         assert run_module("odoo_dbhost", **by_alias(BY_ENVIRONMENT, state_dir))["changed"] is True
         assert lab.execute(BY_ENVIRONMENT, "getent", "ahostsv4", "db").split()[0] == pooler
         assert ends(BY_ENVIRONMENT) == {pooler}
@@ -108,9 +108,9 @@ def test_postgresql_came_back_in_a_container_of_another_name(lab: Lab, pooler: s
         database.rename(DATABASE)
     with pytest.raises(ModuleFailed, match="pooled-lab-newer, which had the name db, is gone"):
         run_module("odoo_dbhost", **back(BY_ENVIRONMENT, state_dir))
-    run_module("docker_names", container=DATABASE, **named)
+    run_module("docker_aliases", container=DATABASE, **named)
     run_module("odoo_dbhost", **back(BY_ENVIRONMENT, state_dir))
-    run_module("docker_names", container=DATABASE, names=["db-direct"], state="absent")
+    run_module("docker_aliases", container=DATABASE, aliases=["db-direct"], state="absent")
     wait_until("it works at its former address", 60, works_directly, BY_ENVIRONMENT)
     assert lab.state() == before
 

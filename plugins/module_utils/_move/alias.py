@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.pooled.odoo.plugins.module_utils import (
     _alias,
+    _alias_record,
     _docker,
     _odoo_address,
     _odoo_control,
@@ -70,7 +71,7 @@ class Alias(Method):
 
     def _others_connected(self, name: _alias.Name, ends: t.Sequence[gate.End]) -> str | None:
         context = self.context
-        others = _alias.strangers(context.client, name, ends, [context.name, *context.params["followers"]])
+        others = _alias.other_clients(context.client, name, ends, [context.name, *context.params["followers"]])
         if others is None:
             context.warnings.append(
                 f"this host cannot tell who else on the network {name.network} uses the name {name.name}; everybody who does"
@@ -88,7 +89,7 @@ class Alias(Method):
         if isinstance(move.name, str):
             raise PooledError(move.name, "method")
         self.move, self.name_moved = move, move.name
-        for warning in (_alias.passing(move.name), _alias.risk(self.context.client, move.name)):
+        for warning in (_alias.compose_warning(move.name), _alias.risk(self.context.client, move.name)):
             if warning:
                 self.context.warnings.append(warning)
 
@@ -105,7 +106,7 @@ class Alias(Method):
         context.kept["pooler_ends"] = [[address, goal.port] for address in poolers]
         context.save()
         former = [address for address, _port in goal.leave]
-        shared = bool(_alias.given_to(context.state_dir, [name.network], name.name))
+        shared = bool(_alias_record.given_to(context.state_dir, [name.network], name.name))
         try:
             _alias.take(context.client, context.state_dir, name, list(poolers.values()), former)
             self._check_leads_to(set(poolers))

@@ -17,6 +17,7 @@ import typing as t
 
 from ansible_collections.pooled.odoo.plugins.module_utils import (
     _alias,
+    _alias_record,
     _docker,
     _odoo_address,
     _odoo_discovery,
@@ -221,7 +222,7 @@ class Mover:
         params = self.context.params
         # The name that Odoo had for PostgreSQL may mean the pooler by now, for another instance's sake.
         networks = instance.inspection["NetworkSettings"]["Networks"]
-        given = _alias.former_addresses(self.context.state_dir, networks, before["host"])
+        given = _alias_record.former_addresses(self.context.state_dir, networks, before["host"])
         own = _queue_job.Address(given[0] if given else before["host"], before["port"])
         wanted = own
         if params["runner_host"]:
@@ -256,7 +257,7 @@ class Mover:
             return [(end[0], end[1]) for end in self.prior["former_ends"]]
         host, networks = instance.address.host, instance.inspection["NetworkSettings"]["Networks"]
         # Another instance may have been moved by this very name.
-        before = _alias.former_addresses(self.context.state_dir, networks, host)
+        before = _alias_record.former_addresses(self.context.state_dir, networks, host)
         addresses = before or instance.found["resolved"].get(host, [])
         return [(address, instance.address.port) for address in addresses]
 
@@ -325,7 +326,7 @@ class Mover:
         """The name to which the instance goes back must mean PostgreSQL again, whichever instance it was given away with."""
         context = self.context
         own = context.kept.get("networks", [])
-        for record in _alias.load_all(context.state_dir):
+        for record in _alias_record.load_all(context.state_dir):
             if record["name"] == context.kept["before"]["host"] and record["network"] in own:
                 given = _alias.give_back(context.client, context.state_dir, record["network"], record["name"])
                 fixed = given and _alias.left_fixed(given)

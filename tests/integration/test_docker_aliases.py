@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""docker_names on a real container: it keeps its address, or nothing happens."""
+"""docker_aliases on a real container: it keeps its address, or nothing happens."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def endpoint(container: t.Any) -> tuple[str, list[str]]:
 @pytest.mark.parametrize("named", ["fixed"], indirect=True)
 def test_names_come_and_go_at_the_same_address(named: t.Any) -> None:
     address, names = endpoint(named)
-    given = {"container": NAME, "names": ["db", "sql"]}
-    taken = {"container": NAME, "names": ["sql"], "state": "absent"}
-    results = sextet("docker_names", given, taken, lambda: endpoint(named))
-    assert results[1]["names"] == {"pooled-test-fixed": ["db", "sql"]}
+    given = {"container": NAME, "aliases": ["db", "sql"]}
+    taken = {"container": NAME, "aliases": ["sql"], "state": "absent"}
+    results = sextet("docker_aliases", given, taken, lambda: endpoint(named))
+    assert results[1]["aliases"] == {"pooled-test-fixed": ["db", "sql"]}
     assert endpoint(named) == (address, [*names, "db"])
 
 
@@ -61,7 +61,7 @@ def test_names_come_and_go_at_the_same_address(named: t.Any) -> None:
 def test_nothing_happens_where_the_address_would_be_lost(named: t.Any) -> None:
     before = endpoint(named)
     with pytest.raises(ModuleFailed, match="without losing its connections on the network pooled-test-any .*subnet"):
-        run_module("docker_names", container=NAME, names=["db"])
+        run_module("docker_aliases", container=NAME, aliases=["db"])
     assert endpoint(named) == before
 
 
@@ -79,7 +79,7 @@ def test_a_name_does_not_move_where_addresses_of_ipv6_would_be_lost(client: t.An
 
 
 def test_bad_input_is_named(client: t.Any) -> None:
-    with pytest.raises(ModuleFailed, match="state is present but all of the following are missing: container, names"):
-        run_module("docker_names")
+    with pytest.raises(ModuleFailed, match="missing required arguments: aliases, container"):
+        run_module("docker_aliases")
     with pytest.raises(ModuleFailed, match="there is no container 'nowhere'"):
-        run_module("docker_names", container="nowhere", names=["db"])
+        run_module("docker_aliases", container="nowhere", aliases=["db"])
