@@ -8,7 +8,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 The order of the steps is what keeps Odoo connected. The pooler takes the name first, so for a moment both answer, and either
 leads to the same databases. Only then PostgreSQL's container, where there is one on the network, leaves the network and joins
-it again at once, at the same address (so that open connections live on) and without the name. The way back is the reverse.
+it again at once, at the same address (so that open connections live on) and without the name. The rollback is the reverse.
 A record is written before each step, so a run that dies at any point can be finished or taken back.
 """
 

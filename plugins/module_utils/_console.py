@@ -18,10 +18,10 @@ from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_options imp
 
 Row = t.Dict[str, t.Any]
 
-# Columns that hold names, which may well consist of digits.
 # Read-only keys whose running value is no setting.
 _DERIVED = frozenset({"conffile", "job_name", "service_name", "user"})
 
+# Columns that hold names, which may well consist of digits.
 _TEXT_COLUMNS = frozenset({"name", "database", "user", "host", "addr", "local_addr", "application_name", "force_user"})
 
 

@@ -21,7 +21,7 @@ MARKER = ".pending"
 
 
 def read(directory: str) -> str:
-    """``none``, ``reload`` or ``restart``; a damaged marker counts as the dearest."""
+    """``none``, ``reload`` or ``restart``; a damaged marker counts as the strongest."""
     content = _files.read(os.path.join(directory, MARKER))
     if content is None:
         return "none"

@@ -35,7 +35,7 @@ HBA_FILE = "pg_hba.conf"
 MASK = "********"
 _SECRET_KEYS = frozenset({"password", "auth_ldap_options"})
 
-# Ordered by what it costs: the effect of several changes is the dearest one.
+# Ordered by what it costs: the effect of several changes is the strongest one.
 EFFECTS = ("none", "reload", "restart")
 
 # PgBouncer's admin console answers to this database name, so no PostgreSQL database can be reached under it.
@@ -331,7 +331,7 @@ def _effect(place: tuple[str, str, str]) -> str:
     return "reload"
 
 
-def dearest(effects: t.Iterable[str]) -> str:
+def strongest_effect(effects: t.Iterable[str]) -> str:
     """The effect that covers all of *effects*; ``none`` for none."""
     return max(effects, key=EFFECTS.index, default="none")
 

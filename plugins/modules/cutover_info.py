@@ -41,7 +41,7 @@ tokens:
   elements: str
 interrupted:
   description:
-    - Those of them whose move, or whose way back, was begun and never seen to end. M(pooled.odoo.odoo_dbhost) finishes it, or
+    - Those of them whose move, or whose rollback, was begun and never seen to end. M(pooled.odoo.odoo_dbhost) finishes it, or
       takes it back.
   returned: success
   type: list
@@ -49,7 +49,7 @@ interrupted:
 together:
   description:
     - Lists of names of instances that were moved by the same name of PostgreSQL, or by an odoo.conf that they share. None of them
-      can be brought back without the others.
+      can be rolled back without the others.
   returned: success
   type: list
   elements: list

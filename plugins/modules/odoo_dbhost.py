@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Changes the database address where the instance has it from (odoo.conf, environment, command), makes the running Odoo
     use it with the least interruption that its image and version allow, and waits until the instance answers B(and) its
-    connections go to the new address and no longer to the old one. If that does not happen, everything is put back.
+    connections go to the new address and no longer to the old one. If that does not happen, everything is rolled back.
   - Keeps a rollback token from which O(state=reverted) restores the very bytes of odoo.conf, or the very container, that
     were there.
 extends_documentation_fragment:

@@ -517,9 +517,9 @@ def main() -> None:
             attributes = wanted_attributes(params["path"], params["owner"], params["group"])
             misowned = [name for name in wanted if _differs(os.path.join(params["path"], name), attributes)]
             result["changed"] = result["changed"] or bool(misowned)
-        due = pgbouncer.dearest(change["effect"] for change in result["changes"] if result["changed"])
+        due = pgbouncer.strongest_effect(change["effect"] for change in result["changes"] if result["changed"])
         left_over = _pending.read(params["path"])
-        result["pending"] = "none" if params["state"] == "absent" else pgbouncer.dearest([due, left_over])
+        result["pending"] = "none" if params["state"] == "absent" else pgbouncer.strongest_effect([due, left_over])
         if result["changed"] and not module.check_mode:
             apply(params, wanted, attributes, result["pending"])
     except PooledError as error:

@@ -117,7 +117,7 @@ def read(path: str) -> Owner | None:
     try:
         found = json.loads(content) if content else None
     except ValueError:
-        return None  # half a note is nobody's
+        return None  # a truncated lock file counts as free
     return found if isinstance(found, dict) else None
 
 

@@ -196,7 +196,7 @@ def test_rollback_again_changes_nothing(play: Run) -> None:
 def test_a_failed_proof_puts_everything_back(lab: Lab, play: Run, before: dict[str, t.Any], artifacts: Path) -> None:
     done = play("deploy", pooled_odoo_min_reduction=99.9)
     assert done.code != 0
-    assert "Everything was put back" in done.output
+    assert "Everything was rolled back" in done.output
     assert json.loads((artifacts / "verdict.json").read_text())["verdict"] == "failed"
     assert lab.state() == before
 
@@ -217,7 +217,7 @@ def test_who_shares_a_name_goes_back_together(lab: Lab, play: Run, before: dict[
     done = play("deploy", **quick, pooled_odoo_min_reduction=99.9)
     assert done.code != 0
     assert "Cutover | Record the result of pooled-lab-odoo1" in done.output
-    assert "Everything was put back" in done.output
+    assert "Everything was rolled back" in done.output
     assert lab.state() == before
 
 

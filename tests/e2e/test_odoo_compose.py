@@ -94,7 +94,7 @@ def test_what_somebody_wrote_behind_an_interrupted_move_stays(
     kill_in_the_middle(arguments, path, 0, POOLED.encode())
     path.write_bytes(path.read_bytes() + note)
     back = run_module("odoo_dbhost", **{**arguments, "state": "reverted"})
-    assert "only the database's address was put back" in str(back["warnings"])
+    assert "only the database's address was restored" in str(back["warnings"])
     assert project.files() == {**files, "compose.yaml": files["compose.yaml"] + note}
     path.write_bytes(files["compose.yaml"])
     assert _compose.differences(containers, project.containers()) == []

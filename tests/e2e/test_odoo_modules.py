@@ -157,7 +157,7 @@ def test_a_move_that_does_not_work_is_put_back(lab: Lab, pooler: str, state_dir:
     before = lab.state()
     with pytest.raises(ModuleFailed) as caught:
         run_module("odoo_dbhost", name=name, host="pooled-lab-pgbouncer", port=5433, state_dir=state_dir, timeout=15)
-    assert "is not right after 15 s" in str(caught.value)
+    assert "did not reach the expected state within 15 s" in str(caught.value)
     assert "works at its former address again" in str(caught.value) or "runs again" in str(caught.value)
     assert lab.state() == before
     wait_until("it works at its former address", 60, works_directly, name)
@@ -231,7 +231,7 @@ def test_a_killed_run_can_be_finished_or_taken_back(
     done = run_module("odoo_dbhost", **there)
     assert done["after"]["host"] == POOLED
     assert ends(name) == {pooler}
-    # The way back, killed behind what its process needs to begin.
+    # The rollback, killed behind what its process needs to begin.
     back: dict[str, t.Any] = {"name": name, "state": "reverted", "state_dir": state_dir}
     kill_in_the_middle(back, Path(state_dir) / f"{name}.json", 0.7 + delay)
     run_module("odoo_dbhost", **back)

@@ -105,7 +105,7 @@ class Alias(Method):
         }
         context.kept["pooler_ends"] = [[address, goal.port] for address in poolers]
         context.save()
-        former = [address for address, _port in goal.leave]
+        former = [address for address, _port in goal.old_endpoints]
         shared = bool(_alias_record.given_to(context.state_dir, [name.network], name.name))
         try:
             _alias.take(context.client, context.state_dir, name, list(poolers.values()), former)

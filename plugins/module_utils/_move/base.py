@@ -39,7 +39,7 @@ class Move(t.NamedTuple):
 
 
 class Outcome(t.NamedTuple):
-    """Of a way back: milliseconds without an instance, and whether it was seen to work at its former address."""
+    """Of a rollback: milliseconds without an instance, and whether it was seen to work at its former address."""
 
     gap_ms: int
     works: bool
@@ -100,7 +100,7 @@ class Context:
         return gate.Goal(before["host"], before["port"], leave, 0, kept["health_path"], kept["expect_connection"])
 
     def running(self) -> t.Any | None:
-        """The instance on its way back. Where it was lost meanwhile there is a warning, and nothing to wait for."""
+        """The instance during its rollback. Where it was lost meanwhile there is a warning, and nothing to wait for."""
         container = _docker.find_or_none(self.client, self.name) and _docker.find(self.client, self.name)
         if container is not None and container.status == "paused":
             # When it goes on it goes on as it was, with the pooler's address.
@@ -115,7 +115,7 @@ class Context:
 class Method(abc.ABC):
     """One way to move an instance, and back. Everything that only this way knows is in its class.
 
-    The order of a move is ``obstacle``, ``plan``, ``apply``; of a way back ``undo``; ``recover`` comes first where an earlier
+    The order of a move is ``obstacle``, ``plan``, ``apply``; of a rollback ``undo``; ``recover`` comes first where an earlier
     run was killed.
     """
 

@@ -101,7 +101,7 @@ class Compose(Method):
                 _files.rewrite(entry["path"], journal.file_before(entry))
             elif content != journal.file_before(entry):
                 context.warnings.append(
-                    f"{entry['path']} was changed after the cutover, so only the database's address was put back in it"
+                    f"{entry['path']} was changed after the cutover, so only the database's address was restored in it"
                 )
                 former = _compose_file.set_variables(compose.project(), compose.service.service, kept["former"])
                 for path, text in former.items():
@@ -122,7 +122,7 @@ class Compose(Method):
         return _compose.Compose(service, self.context.params["compose_command"])
 
     def _memory(self) -> dict[str, t.Any]:
-        """What the way back needs: the files as they were, and the values by themselves in case somebody else edits the files
+        """What the rollback needs: the files as they were, and the values by themselves in case somebody else edits the files
         meanwhile."""
         files = [
             journal.remember_file(path, _files.read(path) or b"", _files.bytes_of(text), False)

@@ -228,4 +228,4 @@ def restore_file(entry: t.Mapping[str, t.Any], keys: t.Mapping[str, t.Collection
         text = _odoo_conf.remove(text, [name for name in names if name not in former], section)
     write_conf(place, _files.bytes_of(text), entry["in_place"])
     told = " and ".join(name for names in keys.values() for name in names)
-    return f"{entry['path']} was changed after the cutover, so only {told} were put back in it"
+    return f"{entry['path']} was changed after the cutover, so only {told} were restored in it"

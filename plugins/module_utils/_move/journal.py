@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The record of one instance's move: what was there before, so that it can be brought back.
+"""The record of one instance's move: what was there before, so that it can be rolled back.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
@@ -114,7 +114,7 @@ def together(state_dir: str) -> list[list[str]]:
 
 
 def interrupted(state_dir: str) -> list[str]:
-    """The instances whose move, or whose way back, was begun and never seen to end."""
+    """The instances whose move, or whose rollback, was begun and never seen to end."""
     return [record["name"] for record in all_records(state_dir) if record["phase"] != MOVED]
 
 
@@ -139,7 +139,7 @@ def drop(state_dir: str, name: str) -> None:
 
 
 def remember_file(path: str, before: bytes, after: bytes, in_place: bool, real: str | None = None) -> dict[str, t.Any]:
-    """What the way back needs of a file; *real* is its path without links, where it has to lie then as well.
+    """What the rollback needs of a file; *real* is its path without links, where it has to lie then as well.
 
     Where it is written *in_place*, a run that dies meanwhile leaves a mixture, which only both contents tell from somebody
     else's.

@@ -7,7 +7,7 @@
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
 A record in ``phase`` STARTED was begun and never seen to work: the same move is repeated, any other refused. MOVED: nothing to
-do, unless it was undone since (:meth:`Method.stands`), then it is repeated. RETURNING: only the way back is open.
+do, unless it was undone since (:meth:`Method.stands`), then it is repeated. RETURNING: only the rollback is open.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class Mover:
             # The name is not asked for: an earlier task may be about to create it.
             return {**result, "token": None}
         arrived = self._check_resolves(container)
-        staying = self._runner_connections(container, instance, runner)
-        goal = gate.goal_for(instance, host, port, self._former_ends(instance), staying)
+        allowed_old = self._runner_connections(container, instance, runner)
+        goal = gate.goal_for(instance, host, port, self._former_ends(instance), allowed_old)
         if context.record is None:
             context.record = new_record(context.name, method.name, parts, before, self.target, goal, instance, runner)
         context.kept["phase"] = journal.STARTED
@@ -120,7 +120,7 @@ class Mover:
         context = self.context
         if context.phase == journal.RETURNING:
             raise PooledError(
-                f"the way back of {context.name} was interrupted; bring it back with state=reverted first (playbooks do)"
+                f"a rollback of {context.name} was interrupted; run this with state=reverted first, or any playbook, which does so"
             )
         if context.phase == journal.STARTED and context.kept["after"] != self.target:
             raise PooledError(
@@ -208,7 +208,7 @@ class Mover:
                 return Choice(method, passed_over)
             passed_over.append(method._replace(open=False, reason=obstacle))
         reasons = "; ".join(f"{method.name}: {method.reason}" for method in passed_over)
-        raise PooledError(f"{instance.name} cannot be moved this way ({reasons})", "method")
+        raise PooledError(f"no method can move {instance.name} ({reasons})", "method")
 
     def _runner_address(
         self, instance: _odoo_instance.Instance, before: t.Mapping[str, t.Any], method: Method
@@ -285,7 +285,7 @@ class Mover:
         then = (
             "works at its former address again" if outcome.works else "will use its former address when it runs again"
         )
-        raise PooledError(f"{error}. It was put back and {then}") from error
+        raise PooledError(f"{error}. It was rolled back and {then}") from error
 
     # --- and back -----------------------------------------------------------------------------------------------------
 
@@ -356,7 +356,7 @@ def new_record(
         "moves": sorted(parts),
         "before": before,
         "after": after,
-        "former_ends": [list(end) for end in goal.leave],
+        "former_ends": [list(end) for end in goal.old_endpoints],
         "health_path": goal.health_path,
         "expect_connection": goal.expect_connection,
         "job_runner": runner and runner._asdict(),

@@ -112,7 +112,7 @@ def test_the_others_go_back_where_an_instance_is_lost_before_its_turn(
     container.start()
     assert done.code != 0
     assert f"container '{last}' is exited; let it run ('docker start {last}'), or leave it out" in done.output
-    assert "Everything was put back: Odoo uses PostgreSQL directly again and the pooler is gone." in done.output
+    assert "Everything was rolled back: Odoo uses PostgreSQL directly again and the pooler is gone." in done.output
     assert lab.state() == before
 
 

@@ -120,7 +120,7 @@ def test_changes_tell_their_effect_and_hide_secrets() -> None:
         "lookup": "reload",
         "new": "reload",
     }
-    assert pgbouncer.dearest(change.effect for change in changes.values()) == "restart"
+    assert pgbouncer.strongest_effect(change.effect for change in changes.values()) == "restart"
     assert changes["lookup"].before == "********"
     assert changes["lookup"].after == "******** (changed)"
     shown = str(pgbouncer.compare(before, after)) + str(pgbouncer.describe(after))

@@ -42,26 +42,26 @@ CASES: list[tuple[dict[str, t.Any], str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "shortcoming"), CASES)
-def test_shortcoming(changes: dict[str, t.Any], shortcoming: str | None) -> None:
-    found = gate.shortcoming(GOAL, seen(**changes))
-    if shortcoming is None:
+@pytest.mark.parametrize(("changes", "lacking"), CASES)
+def test_unmet(changes: dict[str, t.Any], lacking: str | None) -> None:
+    found = gate.unmet(GOAL, seen(**changes))
+    if lacking is None:
         assert found is None
     else:
         assert found is not None
-        assert shortcoming in found
+        assert lacking in found
 
 
 def test_an_idle_instance_has_to_show_that_its_answer_needed_the_new_address() -> None:
     goal = GOAL._replace(expect_connection=False)
     silent = seen(connections=[])
-    assert gate.shortcoming(goal, silent) == "no connection to pooled:5432 yet"
+    assert gate.unmet(goal, silent) == "no connection to pooled:5432 yet"
     touched = {"port": 8069, "status": 200, "touched": [["10.0.0.2", 5432]]}
-    assert gate.shortcoming(goal, seen(connections=[], http=touched)) is None
+    assert gate.unmet(goal, seen(connections=[], http=touched)) is None
 
 
 def test_a_job_runner_may_stay_at_the_former_address() -> None:
     """One connection for each of its tenants, and not one more."""
     both = seen(connections=[OLD, NEW])
-    assert gate.shortcoming(GOAL._replace(staying=2), both) is None
-    assert gate.shortcoming(GOAL._replace(staying=1), both) is not None
+    assert gate.unmet(GOAL._replace(allowed_old=2), both) is None
+    assert gate.unmet(GOAL._replace(allowed_old=1), both) is not None

@@ -144,7 +144,7 @@ class Case(t.NamedTuple):
 
 THERE, BACK = "moved", "reverted"
 STARTED, MOVED, RETURNING = journal.STARTED, journal.MOVED, journal.RETURNING
-PUT_BACK = "It was put back and works at its former address again"
+PUT_BACK = "It was rolled back and works at its former address again"
 CASES = {
     "there": Case(THERE, "db", None, True, MOVED, ["plan", "apply"]),
     "there, check": Case(THERE, "db", None, True, None, ["plan"], check=True),
@@ -176,7 +176,7 @@ CASES = {
         THERE, "db", record(STARTED), PUT_BACK, None, ["recover", "plan", "apply", "undo"], ("apply",)
     ),
     "interrupted on another way": Case(THERE, "db", record(STARTED, "other"), "repeat that one", STARTED, []),
-    "on the way back": Case(THERE, "db", record(RETURNING), "of erp1 was interrupted", RETURNING, []),
+    "during a rollback": Case(THERE, "db", record(RETURNING), "of erp1 was interrupted", RETURNING, []),
     "back": Case(BACK, "pooled", record(MOVED), True, None, ["undo"]),
     "back, check": Case(BACK, "pooled", record(MOVED), True, MOVED, [], check=True),
     "back, undo fails": Case(BACK, "pooled", record(MOVED), "undo failed", RETURNING, ["undo"], ("undo",)),
