@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole road on real Odoo, with users at work: there, again, proven, and back. The tests run in this order."""
+"""The whole road on real Odoo, with users at work: there, again, proven, and back."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from tests.lab.play import QUICK, Play
 
 # What a neighbour on the same network has in its environment.
 CANARY = "c4nary-in-a-neighbours-environment"
+
+pytestmark = pytest.mark.road
 
 Run = t.Callable[..., Play]
 

@@ -47,6 +47,8 @@ COMPOSE_IMAGE = "pooled-lab-compose:2"
 PROXY_IMAGE = "pooled-lab-proxy:5"
 FIRST_PORT = 18069
 IMAGES = Path(__file__).parent / "images"
+# The role's images need Debian unstable as the lab's does.
+UNSTABLE_FOR = Path(__file__).parents[2] / "roles" / "pooler" / "files" / "image" / "unstable-for.sh"
 # Pinned, because Odoo's own version is not the only thing that its modules depend on.
 WHEELS = ("odoo-addon-queue_job==19.0.2.4.0.1", "openupgradelib==3.13.7")
 # An instance with a role, a database and a job runner of its own; only some tests have it.
@@ -197,6 +199,8 @@ class Lab:
         with tempfile.TemporaryDirectory() as context:
             shutil.copytree(IMAGES / folder, context, dirs_exist_ok=True)
             if folder == "odoo":
+                # Docker sees only its own build folder.
+                shutil.copy(UNSTABLE_FOR, context)
                 shutil.copytree(self.wheels(), Path(context) / "wheels")
             self.client.images.build(path=context, tag=image, rm=True, labels={LABEL: ""})
 

@@ -41,15 +41,6 @@ def test_every_module_is_in_the_action_group() -> None:
     assert load(ROOT / "meta" / "runtime.yml")["action_groups"]["pooled"] == modules
 
 
-def test_the_two_copies_of_the_unstable_source_are_one() -> None:
-    """Docker sees only its own build folder, so the lab's images and the role's need one each."""
-    copies = [
-        ROOT / "roles" / "pooler" / "files" / "image" / "unstable-for.sh",
-        ROOT / "tests" / "lab" / "images" / "odoo" / "unstable-for.sh",
-    ]
-    assert copies[0].read_text() == copies[1].read_text()
-
-
 def tasks(found: t.Any) -> t.Iterator[dict[str, t.Any]]:
     """All tasks of a file of tasks or of plays, those in blocks too."""
     for task in found if isinstance(found, list) else []:

@@ -120,7 +120,8 @@ class Mover:
         context = self.context
         if context.phase == journal.RETURNING:
             raise PooledError(
-                f"a rollback of {context.name} was interrupted; run this with state=reverted first, or any playbook, which does so"
+                f"a rollback of {context.name} was interrupted; run this with state=reverted first, or playbook"
+                " pooled.odoo.deploy, which does so"
             )
         if context.phase == journal.STARTED and context.kept["after"] != self.target:
             raise PooledError(

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Life after the day of the change, with users at work: a second pooler, a pause for PostgreSQL's restart, another plan, another
-pooler, and nothing left at the end. The tests run in this order."""
+pooler, and nothing left at the end."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from tests.lab.lab import DATABASE, DATABASE_ADDRESS, ODOO_PASSWORD, ODOO_PASSWO
 from tests.lab.load import Traffic, between, errors
 from tests.lab.play import UNPROVEN, Play
 from tests.modules import run_module
+
+pytestmark = pytest.mark.road
 
 Run = t.Callable[..., Play]
 SECOND = f"{POOLER}-2"
