@@ -270,8 +270,9 @@ def main() -> None:
                 tuple(_console.paused_databases(databases)),
                 tuple(row["name"] for row in databases),
             )
-            if told := unseen(params["database"], state.shown):
-                module.warn(told)
+            warning = unseen(params["database"], state.shown)
+            if warning:
+                module.warn(warning)
             statements = decide(params["command"], params["database"], state)
             if params["settings"]:
                 if params["command"] != "pause":

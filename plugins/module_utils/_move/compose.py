@@ -121,7 +121,7 @@ class Compose(Method):
         service = _compose.Service(**self.context.kept["compose"]["service"])
         return _compose.Compose(service, self.context.params["compose_command"])
 
-    def _memory(self) -> dict[str, t.Any]:
+    def _memory(self) -> journal.Compose:
         """What the rollback needs: the files as they were, and the values by themselves in case somebody else edits the files
         meanwhile."""
         files = [

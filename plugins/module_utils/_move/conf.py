@@ -194,19 +194,19 @@ def write_conf(path: str, content: bytes, in_place: bool) -> None:
             _files.rewrite(safe, content)
 
 
-def place_of(entry: t.Mapping[str, t.Any]) -> str:
+def place_of(entry: journal.File) -> str:
     """The resolved path of a remembered file. Before 0.2.0 it was not resolved when it was remembered."""
     directory, name = os.path.split(entry["path"])
     return str(entry.get("real") or os.path.join(os.path.realpath(directory), name))
 
 
-def content_of(entry: t.Mapping[str, t.Any]) -> bytes | None:
+def content_of(entry: journal.File) -> bytes | None:
     """What is in a remembered file now, None where there is none."""
     with _files.without_links(place_of(entry)) as safe:
         return _files.read(safe)
 
 
-def restore_file(entry: t.Mapping[str, t.Any], keys: t.Mapping[str, t.Collection[str]]) -> str | None:
+def restore_file(entry: journal.File, keys: t.Mapping[str, t.Collection[str]]) -> str | None:
     """Puts back what was in the file; a warning if it was changed otherwise since, in which case only *keys* (of each section)
     are put back."""
     place, before = place_of(entry), journal.file_before(entry)

@@ -29,7 +29,63 @@ STARTED, MOVED, RETURNING = "started", "moved", "returning"
 # What a killed run has started may still be at it: Compose, which stops and starts a container.
 LOCK_SECONDS = 30
 
-Record = t.Dict[str, t.Any]
+
+class File(t.TypedDict, total=False):
+    """What the rollback needs of a file, see :func:`remember_file`. ``before`` and ``after`` are base64."""
+
+    path: str
+    real: str
+    before: str
+    after: str
+    after_sha256: str
+    in_place: bool
+
+
+class Alias(t.TypedDict):
+    """The name of PostgreSQL by which an instance was moved; what it meant before is in ``_alias_record``."""
+
+    network: str
+    name: str
+    holder: str | None
+
+
+class Compose(t.TypedDict, total=False):
+    """The Compose project of an instance that was moved by it: the service, its files, and the values that they had."""
+
+    service: dict[str, t.Any]
+    files: list[File]
+    former: dict[str, t.Any]
+
+
+class Record(t.TypedDict, total=False):
+    """One instance's move. Later versions read what earlier ones wrote: a key is added, never given another meaning."""
+
+    schema: str
+    phase: str
+    name: str
+    method: str
+    # Which parts of the address were changed: host, port.
+    moves: list[str]
+    # The database's address then and now: host, port.
+    before: dict[str, t.Any]
+    after: dict[str, t.Any]
+    # Addresses of PostgreSQL that the instance must be connected to again after the rollback, [address, port] each.
+    former_ends: list[list[t.Any]]
+    health_path: str
+    expect_connection: bool
+    # The address that the job runner got, if it did.
+    job_runner: dict[str, t.Any] | None
+    container_id: str
+    networks: list[str]
+    # By method: reload and restart; alias; compose; recreate.
+    file: File
+    alias: Alias
+    pooler_ends: list[list[t.Any]]
+    compose: Compose
+    inspection: dict[str, t.Any]
+    restart_policy: dict[str, t.Any]
+    new_id: str
+    stopping: bool
 
 
 def path_of(state_dir: str, name: str) -> str:
@@ -73,8 +129,8 @@ def load(state_dir: str, name: str) -> Record | None:
     except (ValueError, KeyError, TypeError):
         valid = False
     if not valid:
-        raise PooledError(f"the rollback token {path} is damaged; move it away and bring {name} back by hand")
-    return record
+        raise PooledError(f"the rollback token {path} is damaged; move it away and roll {name} back by hand")
+    return t.cast(Record, record)
 
 
 def names(state_dir: str) -> list[str]:
@@ -138,27 +194,30 @@ def drop(state_dir: str, name: str) -> None:
     _files.remove(path_of(state_dir, name))
 
 
-def remember_file(path: str, before: bytes, after: bytes, in_place: bool, real: str | None = None) -> dict[str, t.Any]:
+def remember_file(path: str, before: bytes, after: bytes, in_place: bool, real: str | None = None) -> File:
     """What the rollback needs of a file; *real* is its path without links, where it has to lie then as well.
 
     Where it is written *in_place*, a run that dies meanwhile leaves a mixture, which only both contents tell from somebody
     else's.
     """
-    entry = {
+    entry: File = {
         "path": path,
         "before": base64.b64encode(before).decode(),
         "after_sha256": hashlib.sha256(after).hexdigest(),
         "in_place": in_place,
-        **({"real": real} if real else {}),
     }
-    return {**entry, "after": base64.b64encode(after).decode()} if in_place else entry
+    if real:
+        entry["real"] = real
+    if in_place:
+        entry["after"] = base64.b64encode(after).decode()
+    return entry
 
 
-def file_before(entry: t.Mapping[str, t.Any]) -> bytes:
+def file_before(entry: File) -> bytes:
     return base64.b64decode(entry["before"])
 
 
-def is_half_ours(entry: t.Mapping[str, t.Any], content: bytes) -> bool:
+def is_half_ours(entry: File, content: bytes) -> bool:
     """Whether *content* is what a process leaves that dies while it overwrites one of the two contents with the other."""
     if "after" not in entry:
         return False  # renamed into its place, so never half there
@@ -172,6 +231,6 @@ def _is_mixture(content: bytes, written: bytes, was: bytes) -> bool:
     return content[same:] == was[same:]
 
 
-def is_ours(entry: t.Mapping[str, t.Any], content: bytes) -> bool:
+def is_ours(entry: File, content: bytes) -> bool:
     """Whether *content* is still what the move wrote."""
     return hashlib.sha256(content).hexdigest() == entry["after_sha256"]

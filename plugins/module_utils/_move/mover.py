@@ -219,7 +219,7 @@ class Mover:
             return None
         if self.prior is not None:
             kept = self.prior.get("job_runner")
-            return kept and _queue_job.Address(**kept)
+            return _queue_job.Address(**kept) if kept else None
         params = self.context.params
         # The name that Odoo had for PostgreSQL may mean the pooler by now, for another instance's sake.
         networks = instance.inspection["NetworkSettings"]["Networks"]

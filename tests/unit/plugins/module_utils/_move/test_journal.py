@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import typing as t
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,8 @@ from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledE
 from ansible_collections.pooled.odoo.plugins.module_utils._move import journal
 
 
-def record(**changes: t.Any) -> dict[str, t.Any]:
-    return {"schema": journal.SCHEMA, "phase": journal.STARTED, "name": "erp1", **changes}
+def record(phase: str = journal.STARTED) -> journal.Record:
+    return {"schema": journal.SCHEMA, "phase": phase, "name": "erp1"}
 
 
 def test_records(tmp_path: Path) -> None:
