@@ -21,7 +21,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _queue_job,
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
-from ansible_collections.pooled.odoo.plugins.module_utils._move import gate, journal
+from ansible_collections.pooled.odoo.plugins.module_utils._move import containers, gate, journal
 from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
     Method,
     Move,
@@ -34,7 +34,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
 class Compose(Method):
     name = "compose"
     reason = "the address is in the files of its Compose project"
-    interruption = "from the old container's stop until the new one answers, some 5 to 30 s"
+    interruption = containers.INTERRUPTION
     interrupts = True
     runner_place = "environment"
 

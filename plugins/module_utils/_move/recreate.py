@@ -27,7 +27,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
 class Recreate(Method):
     name = "recreate"
     reason = "the address is part of the container's configuration"
-    interruption = "from the old container's stop until the new one answers, some 5 to 30 s"
+    interruption = containers.INTERRUPTION
     interrupts = True
     runner_place = "environment"
 
