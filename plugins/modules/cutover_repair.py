@@ -103,6 +103,8 @@ def main() -> None:
         result = REPAIRS[params["repair"]](_docker.connect(params), params["state_dir"], module.check_mode)
     except _docker.ERRORS as error:
         module.fail_json(msg=str(error))
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
     module.exit_json(**result)
 
 
