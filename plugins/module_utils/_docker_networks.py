@@ -100,10 +100,10 @@ def reattach(
 def _clients_of(client: t.Any, container: t.Any, network: t.Any, address: str | None) -> list[t.Any]:
     """The containers on *network* that have connections to what listens in the container at *address*, and every Odoo: it may
     be about to have some."""
-    doors = {(address, port) for port in _sockets.listening(_sockets.tables_of(container) or [])}
+    ends = {(address, port) for port in _sockets.listening(_sockets.tables_of(container) or [])}
     others = [member for member in members(client, network) if member.id != container.id]
     return [
-        member for member in others if doors & (_sockets.connections_of(member) or set()) or _docker.runs_odoo(member)
+        member for member in others if ends & (_sockets.connections_of(member) or set()) or _docker.runs_odoo(member)
     ]
 
 

@@ -119,13 +119,3 @@ def _other_address(found: Found, poolers: Poolers) -> list[str]:
         and _by_alias(one, poolers)
         and not (one["address"]["host"] in hosts and one["address"]["port"] == poolers.port)
     ]
-
-
-def without_crons(instances: t.Iterable[Instance], moved: t.Collection[str], restarted_at: str) -> list[str]:
-    """The moved instances whose cron threads have ended with the pooler or with PostgreSQL, the youngest of which was started at
-    *restarted_at* (ISO 8601, UTC, as Docker writes it). Nobody starts them again (Odoo 15 to 18, threaded mode)."""
-    return sorted(
-        one["name"]
-        for one in instances
-        if one["name"] in moved and not one["survives_pooler_restart"] and one["started_at"] < restarted_at
-    )

@@ -66,10 +66,14 @@ def _password(params: t.Mapping[str, t.Any]) -> str | None:
     try:
         with open(path, encoding="utf-8") as handle:
             password = handle.read().strip()
+    except FileNotFoundError as error:
+        raise PooledError(
+            f"{path} does not exist, so there is no pooler here; run playbook pooled.odoo.deploy first",
+            "login_password_file",
+        ) from error
     except OSError as error:
         raise PooledError(
-            f"{path} cannot be read ({error.strerror}), so there is no pooler here; run playbook deploy",
-            "login_password_file",
+            f"{path} cannot be read ({error.strerror}); may this user (become)?", "login_password_file"
         ) from error
     except ValueError:
         password = ""

@@ -38,7 +38,7 @@ FATAL_TIMEOUTS = {
 
 class Need(t.NamedTuple):
     """What one role needs: numbers of connections. ``least`` is the limit below which its holders can deadlock, ``cap`` what it
-    would get, 0 for no limit; ``door_cap`` the same at the session pooler, None without one."""
+    would get, 0 for no limit; ``session_cap`` the same at the session pooler, None without one."""
 
     role: str
     listeners: int
@@ -48,7 +48,7 @@ class Need(t.NamedTuple):
     clients: int
     cap: float
     runners: int
-    door_cap: float | None
+    session_cap: float | None
 
 
 class Hazard(t.NamedTuple):
@@ -143,11 +143,11 @@ def _sizes(values: _Values, session_pool: float, needs: t.Sequence[Need]) -> t.I
                 f"{need.cap:g} are fewer than {sessions + enough:g} (session pool {sessions:g}, {enough} for {need.holders}"
                 " holders): holders could all wait for one more connection until all of them fail",
             )
-        if need.door_cap is not None and need.door_cap <= need.runners:
+        if need.session_cap is not None and need.session_cap <= need.runners:
             yield Hazard(
                 f"session.{need.role}.max_user_connections",
-                f"{need.door_cap:g} are not more than the {need.runners} that job runners hold for ever"
-                if need.door_cap
+                f"{need.session_cap:g} are not more than the {need.runners} that job runners hold for ever"
+                if need.session_cap
                 else "0 is no limit; nothing would keep sessions from taking all that PostgreSQL has",
             )
     # It counts all roles together, on postgres as on a tenant.

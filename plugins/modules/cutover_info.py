@@ -39,6 +39,12 @@ tokens:
   returned: success
   type: list
   elements: str
+damaged:
+  description: Those of them whose rollback token cannot be read, as a loss of power may leave it. Nothing else is known of these.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 interrupted:
   description:
     - Those of them whose move, or whose rollback, was begun and never seen to end. M(pooled.odoo.odoo_dbhost) finishes it, or
@@ -76,10 +82,12 @@ def main() -> None:
     )
     state_dir: str = module.params["state_dir"]
     try:
+        records, damaged = journal.readable(state_dir)
         found = {
             "tokens": journal.names(state_dir),
-            "interrupted": journal.interrupted(state_dir),
-            "together": journal.together(state_dir),
+            "damaged": damaged,
+            "interrupted": journal.interrupted(records),
+            "together": journal.together(records),
             "aliases": [
                 {"network": record["network"], "name": record["name"], "poolers": sorted(record["poolers"])}
                 for record in _alias_record.load_all(state_dir)

@@ -25,7 +25,7 @@ import pytest
 
 from tests.integration.test_pools import depths, errors
 from tests.lab import pools
-from tests.lab.pools import Door
+from tests.lab.pools import Endpoint
 from tests.lab.servers import PASSWORD as ADMIN
 from tests.lab.servers import Pooler, Server
 from tests.modules import run_module
@@ -58,20 +58,20 @@ def cluster(tenants: int, **changes: t.Any) -> list[dict[str, t.Any]]:
 
 
 @pytest.fixture
-def start(pooler: Pooler, version: str, erp: Server) -> t.Callable[[dict[str, t.Any]], dict[str, Door]]:
-    """Starts the PgBouncer of a plan; both doors."""
+def start(pooler: Pooler, version: str, erp: Server) -> t.Callable[[dict[str, t.Any]], dict[str, Endpoint]]:
+    """Starts the PgBouncer of a plan; both endpoints."""
 
-    def started(plan: dict[str, t.Any]) -> dict[str, Door]:
+    def started(plan: dict[str, t.Any]) -> dict[str, Endpoint]:
         run_module("pgbouncer_config", **pools.configuration(plan, pooler.config, version, erp.host, ADMIN))
         pooler.start()
-        return {"direct": Door(erp.host), "pooled": Door(pooler.host)}
+        return {"direct": Endpoint(erp.host), "pooled": Endpoint(pooler.host)}
 
     return started
 
 
-def show(what: str, door: str, done: pools.Transactions, connections: int | str = "") -> None:
+def show(what: str, endpoint: str, done: pools.Transactions, connections: int | str = "") -> None:
     print(
-        f"{what:34} {door:7} {len(done.seconds):6} transactions  p50 {1000 * done.percentile(50):7.1f} ms"
+        f"{what:34} {endpoint:7} {len(done.seconds):6} transactions  p50 {1000 * done.percentile(50):7.1f} ms"
         f"  p95 {1000 * done.percentile(95):7.1f} ms  failed {len(done.errors):3}  connections {connections}"
     )
 
@@ -101,29 +101,29 @@ def peak(server: Server) -> t.Iterator[t.Callable[[], int]]:
 def test_hot_tenant(start: t.Any, erp: Server, tenants: int) -> None:
     """12 clients of one tenant whose transactions wait for something, 0.1 s each."""
     print()
-    for name, door in start(pools.planned(cluster(tenants))).items():
+    for name, endpoint in start(pools.planned(cluster(tenants))).items():
         with peak(erp) as seen:
-            done = pools.work(door, ["tenant001"], 12, SECONDS, "SELECT pg_sleep(0.1)")
+            done = pools.work(endpoint, ["tenant001"], 12, SECONDS, "SELECT pg_sleep(0.1)")
         show(f"hot tenant, {tenants} planned", name, done, seen())
 
 
 def test_many_tenants(start: t.Any, erp: Server) -> None:
     """32 workers visit a hundred real tenants in turn, each for 20 ms with 0.2 s between; idle connections are evicted."""
     print()
-    doors = start(pools.planned(cluster(REAL_TENANTS)))
+    endpoints = start(pools.planned(cluster(REAL_TENANTS)))
     for tenants in (16, REAL_TENANTS):
-        for name, door in doors.items():
+        for name, endpoint in endpoints.items():
             with peak(erp) as seen:
-                done = pools.work(door, names(tenants), 32, SECONDS, "SELECT pg_sleep(0.02)", pause=0.2)
+                done = pools.work(endpoint, names(tenants), 32, SECONDS, "SELECT pg_sleep(0.02)", pause=0.2)
             show(f"{tenants} tenants in turn", name, done, seen())
 
 
 def test_threads(start: t.Any) -> None:
     """24 log-ins at once, two cursors each, in one threaded process with nothing in its pool; then again."""
     print()
-    for name, door in start(pools.planned([pools.instance(workers=0)])).items():
+    for name, endpoint in start(pools.planned([pools.instance(workers=0)])).items():
         began = time.monotonic()
-        found = pools.log_in_at_once(door, "tenant001", 24, 0.05, rounds=3)
+        found = pools.log_in_at_once(endpoint, "tenant001", 24, 0.05, rounds=3)
         took = time.monotonic() - began
         print(f"{'24 log-ins at once, 3 rounds':34} {name:7} {took:6.2f} s  failed {len(errors(found))}")
 
@@ -132,9 +132,9 @@ def test_depth(start: t.Any) -> None:
     """All holders of a cluster on one tenant at once, crons three deep, with a barrier before the last cursor of each."""
     print()
     instances = [pools.instance("erp1"), pools.instance("erp2")]
-    for name, door in start(pools.planned(instances)).items():
+    for name, endpoint in start(pools.planned(instances)).items():
         began = time.monotonic()
-        found = pools.hold_all(door, "tenant001", depths(instances))
+        found = pools.hold_all(endpoint, "tenant001", depths(instances))
         took = time.monotonic() - began
         print(f"{f'{len(found)} holders, crons 3 deep':34} {name:7} {took:6.2f} s  failed {len(errors(found))}")
 
@@ -144,11 +144,11 @@ def test_flood_of_listeners(start: t.Any) -> None:
     print()
     instances = [pools.instance("erp1")]
     plan = pools.planned(instances)
-    for name, door in start(plan).items():
+    for name, endpoint in start(plan).items():
         with ThreadPoolExecutor(60) as pool:
-            flood = [pool.submit(pools.listen, door) for _number in range(plan["postgres_pool_size"] + 12)]
+            flood = [pool.submit(pools.listen, endpoint) for _number in range(plan["postgres_pool_size"] + 12)]
             time.sleep(2)
-            found = pools.hold_all(door, "tenant001", depths(instances))
+            found = pools.hold_all(endpoint, "tenant001", depths(instances))
             print(f"{'holders beside 12 more listeners':34} {name:7} {len(found)} holders  failed {len(errors(found))}")
             for one in flood:
                 with contextlib.suppress(psycopg2.Error):
@@ -159,7 +159,7 @@ def test_half_open_log_ins(start: t.Any, pooler: Pooler) -> None:
     """As many clients that never log in as there are places, then 40 that do: how long until all are in."""
     print()
     plan = pools.planned(cluster(16))
-    door = start(plan)["pooled"]
+    endpoint = start(plan)["pooled"]
     with contextlib.ExitStack() as stack:
         for _number in range(plan["settings"]["max_client_conn"] + 200):
             with contextlib.suppress(OSError):
@@ -167,7 +167,7 @@ def test_half_open_log_ins(start: t.Any, pooler: Pooler) -> None:
         began, refused, logged_in = time.monotonic(), 0, 0
         while logged_in < 40 and time.monotonic() < began + 90:
             try:
-                stack.enter_context(contextlib.closing(door.connect("tenant001")))
+                stack.enter_context(contextlib.closing(endpoint.connect("tenant001")))
                 logged_in += 1
             except psycopg2.Error:
                 refused += 1
@@ -180,13 +180,13 @@ def test_half_open_log_ins(start: t.Any, pooler: Pooler) -> None:
 def test_what_one_process_can(start: t.Any, pooler: Pooler, client: t.Any, erp: Server, clients: int) -> None:
     """pgbench's selects, as fast as they go: queries per second, and the processor that one PgBouncer takes for them."""
     print()
-    door = start(pools.planned(cluster(1)))
+    endpoint = start(pools.planned(cluster(1)))
     database = client.containers.get("pooled-test-db")
     bench = "/usr/lib/postgresql/17/bin/pgbench"
     run = f"PGPASSWORD={pools.PASSWORD} {bench} -U {pools.ROLE}"
     for command in (f"PGPASSWORD={pools.PASSWORD} {bench} -h {erp.host} -U {pools.ROLE} -i -q -s 5 tenant001",):
         assert database.exec_run(["sh", "-c", command]).exit_code == 0
-    for name, one in door.items():
+    for name, one in endpoint.items():
         before = cpu_seconds(pooler)
         command = f"{run} -h {one.host} -n -S -M simple -c {clients} -j 2 -T {SECONDS:.0f} tenant001"
         output = database.exec_run(["sh", "-c", command]).output.decode()
@@ -207,11 +207,11 @@ def test_memory(start: t.Any, pooler: Pooler) -> None:
     """What a client costs PgBouncer."""
     print()
     plan = pools.planned(cluster(16))
-    door = start(plan)["pooled"]
+    endpoint = start(plan)["pooled"]
     seen = [resident(pooler)]
     with contextlib.ExitStack() as stack:
         for _number in range(900):
-            connection = stack.enter_context(contextlib.closing(door.connect("tenant001")))
+            connection = stack.enter_context(contextlib.closing(endpoint.connect("tenant001")))
             with connection.cursor() as cursor:
                 cursor.execute("SELECT repeat('x', 1000)")
             connection.commit()

@@ -20,7 +20,7 @@ import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _holders
 from tests.lab import pools
-from tests.lab.pools import Door
+from tests.lab.pools import Endpoint
 from tests.lab.servers import PASSWORD as ADMIN
 from tests.lab.servers import Pooler, Server
 from tests.modules import run_module
@@ -42,13 +42,13 @@ def erp(postgres: Server) -> t.Iterator[Server]:
 
 
 @pytest.fixture
-def start(pooler: Pooler, version: str, erp: Server) -> t.Callable[[dict[str, t.Any]], Door]:
+def start(pooler: Pooler, version: str, erp: Server) -> t.Callable[[dict[str, t.Any]], Endpoint]:
     """Starts the PgBouncer of a plan; where its clients log in."""
 
-    def started(plan: dict[str, t.Any]) -> Door:
+    def started(plan: dict[str, t.Any]) -> Endpoint:
         run_module("pgbouncer_config", **pools.configuration(plan, pooler.config, version, erp.host, ADMIN))
         pooler.start()
-        return Door(pooler.host)
+        return Endpoint(pooler.host)
 
     return started
 
@@ -91,9 +91,9 @@ def most(server: Server, tenant: str) -> t.Iterator[t.Callable[[], int]]:
 def test_a_hot_tenant_gets_all_that_it_works_with(start: t.Any, erp: Server) -> None:
     """Twelve clients of one tenant work at once, in a cluster of 32 workers and 500 tenants."""
     databases = [f"tenant{number:03d}" for number in range(500)]
-    door = start(pools.planned([pools.instance(f"erp{number}", databases=databases) for number in range(8)]))
+    endpoint = start(pools.planned([pools.instance(f"erp{number}", databases=databases) for number in range(8)]))
     with most(erp, TENANT) as seen:
-        done = pools.work(door, [TENANT], 12, 4, "SELECT pg_sleep(0.1)")
+        done = pools.work(endpoint, [TENANT], 12, 4, "SELECT pg_sleep(0.1)")
     assert done.errors == []
     assert seen() == 12
 
@@ -117,8 +117,8 @@ def test_one_connection_fewer_and_holders_wait_for_each_other(start: t.Any) -> N
     """The rule is no larger than it has to be, and the test above can fail."""
     instances = [pools.instance()]
     settings = {"default_pool_size": 2, "reserve_pool_size": _holders.least(instances) - 1 - 2, "query_wait_timeout": 5}
-    door = start(pools.planned(instances, overrides=settings, force=True))
-    found = errors(pools.hold_all(door, TENANT, depths(instances)))
+    endpoint = start(pools.planned(instances, overrides=settings, force=True))
+    found = errors(pools.hold_all(endpoint, TENANT, depths(instances)))
     assert len(found) == len(depths(instances))
 
 
@@ -126,11 +126,11 @@ def test_listeners_that_nobody_planned_for_take_nothing_from_holders(start: t.An
     """More LISTEN than the session pool has room for, as when instances come before the next plan."""
     instances = [pools.instance()]
     plan = pools.planned(instances)
-    door = start(plan)
+    endpoint = start(plan)
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(40) as pool:
-        flood = [pool.submit(pools.listen, door) for _number in range(plan["postgres_pool_size"] + 12)]
+        flood = [pool.submit(pools.listen, endpoint) for _number in range(plan["postgres_pool_size"] + 12)]
         wait_until_done(flood, plan["postgres_pool_size"])
-        assert errors(pools.hold_all(door, TENANT, depths(instances))) == []
+        assert errors(pools.hold_all(endpoint, TENANT, depths(instances))) == []
         for one in flood:
             with contextlib.suppress(psycopg2.Error):
                 stack.enter_context(contextlib.closing(one.result()))
@@ -148,37 +148,37 @@ def wait_until_done(futures: t.Sequence[Future[t.Any]], number: int) -> None:
 
 def test_two_instances_more_than_planned_still_hear_and_speak(start: t.Any) -> None:
     """An instance that is reloaded listens twice, and one more has come: notifications get through all the same."""
-    door = start(pools.planned([pools.instance()]))
+    endpoint = start(pools.planned([pools.instance()]))
     with contextlib.ExitStack() as stack:
         for _listener in range(3 * 3):
-            stack.enter_context(contextlib.closing(pools.listen(door)))
+            stack.enter_context(contextlib.closing(pools.listen(endpoint)))
         with ThreadPoolExecutor(4) as pool:
-            assert errors(pool.map(lambda _number: pools.hold(door, "postgres", 1), range(8))) == []
+            assert errors(pool.map(lambda _number: pools.hold(endpoint, "postgres", 1), range(8))) == []
 
 
 def test_crons_have_a_connection_to_spare_beside_long_requests(start: t.Any) -> None:
     """Three requests hold two connections each for as long as they like; both crons get their three nevertheless."""
-    door = start(pools.planned([pools.instance()]))
+    endpoint = start(pools.planned([pools.instance()]))
     with contextlib.ExitStack() as stack:
         for _connection in range(3 * 2):
-            connection = stack.enter_context(contextlib.closing(door.connect(TENANT)))
+            connection = stack.enter_context(contextlib.closing(endpoint.connect(TENANT)))
             connection.cursor().execute("SELECT 1")
-        assert errors(pools.hold_all(door, TENANT, [3, 3])) == []
+        assert errors(pools.hold_all(endpoint, TENANT, [3, 3])) == []
 
 
 @pytest.mark.parametrize("bound", [None, 24])
 def test_threads_of_one_process_never_wait_for_each_other(start: t.Any, bound: int | None) -> None:
     """24 log-ins at once in threaded mode, each with a second cursor, behind the lock of Odoo's own pool."""
-    door = start(pools.planned([pools.instance(workers=0, max_http_threads=bound)]))
-    assert errors(pools.log_in_at_once(door, TENANT, 24, 0.05, rounds=3)) == []
+    endpoint = start(pools.planned([pools.instance(workers=0, max_http_threads=bound)]))
+    assert errors(pools.log_in_at_once(endpoint, TENANT, 24, 0.05, rounds=3)) == []
     # And all of them with all but the last one before anybody wants that.
-    assert errors(pools.hold_all(door, TENANT, [2] * 24)) == []
+    assert errors(pools.hold_all(endpoint, TENANT, [2] * 24)) == []
 
 
 def test_who_never_logs_in_holds_no_place(start: t.Any, pooler: Pooler) -> None:
     """More half-open log-ins than there are places: PgBouncer closes them, and Odoo gets in."""
     plan = pools.planned([pools.instance()])
-    door = start(plan)
+    endpoint = start(plan)
     with contextlib.ExitStack() as stack:
         places = plan["settings"]["max_client_conn"]
         silent = []
@@ -193,7 +193,7 @@ def test_who_never_logs_in_holds_no_place(start: t.Any, pooler: Pooler) -> None:
             with contextlib.suppress(ConnectionResetError):
                 while one.recv(1024):
                     pass
-        door.connect(TENANT).close()
+        endpoint.connect(TENANT).close()
 
 
 # --- the verdict ------------------------------------------------------------------------------------------------------
@@ -224,25 +224,25 @@ def test_passed_means_that_users_are_served(start: t.Any, erp: Server, pooler: P
     """The same users directly, behind the plan, behind one that throttles them, and nobody at all but a cron."""
     baseline = str(tmp_path / "baseline.json")
 
-    def users(door: Door) -> pools.Transactions:
-        return pools.work(door, [TENANT], 10, 7, PAGE)
+    def users(endpoint: Endpoint) -> pools.Transactions:
+        return pools.work(endpoint, [TENANT], 10, 7, PAGE)
 
-    def cron(door: Door) -> pools.Transactions:
-        return pools.work(door, [TENANT], 2, 7, PAGE)
+    def cron(endpoint: Endpoint) -> pools.Transactions:
+        return pools.work(endpoint, [TENANT], 2, 7, PAGE)
 
-    audited(erp, lambda: users(Door(erp.host)), dest=baseline)
-    door = start(pools.planned([pools.instance(workers=8)]))
+    audited(erp, lambda: users(Endpoint(erp.host)), dest=baseline)
+    endpoint = start(pools.planned([pools.instance(workers=8)]))
     compared = {"baseline": baseline, "min_reduction": 0, "poolers": [console(pooler)]}
-    served = audited(erp, lambda: users(door), **compared)["verdict"]
+    served = audited(erp, lambda: users(endpoint), **compared)["verdict"]
     assert (served["verdict"], served["reasons"]) == ("passed", [])
-    nobody = audited(erp, lambda: cron(door), **compared)["verdict"]
+    nobody = audited(erp, lambda: cron(endpoint), **compared)["verdict"]
     assert nobody["verdict"] == "inconclusive"
     assert "the load is far below" in nobody["reasons"][0]
     throttled = {"default_pool_size": 2, "reserve_pool_size": 9, "reserve_pool_timeout": 20}
     changed = pools.planned([pools.instance(workers=8)], overrides=throttled, force=True)
     run_module("pgbouncer_config", **pools.configuration(changed, pooler.config, "1.24.1", erp.host, ADMIN))
     run_module("pgbouncer_admin", **{**pooler.console, "command": "reload", "config_path": str(pooler.config)})
-    waited = audited(erp, lambda: users(door), **compared, min_load_ratio=0)["verdict"]
+    waited = audited(erp, lambda: users(endpoint), **compared, min_load_ratio=0)["verdict"]
     assert (waited["verdict"], waited["failed_on"]) == ("failed", ["waiting"])
     assert f"transactions on {TENANT} waited" in waited["reasons"][0]
     assert waited["current"]["poolers"][0]["cpu_share"] is not None

@@ -101,7 +101,7 @@ def _templated(value: t.Any, variables: dict[str, t.Any]) -> t.Any:
     return Environment().from_string(value).render(variables) if isinstance(value, str) else value
 
 
-class Door(t.NamedTuple):
+class Endpoint(t.NamedTuple):
     """Where clients log in as Odoo's role: the pooler, or PostgreSQL itself."""
 
     host: str
@@ -110,9 +110,9 @@ class Door(t.NamedTuple):
         return psycopg2.connect(host=self.host, dbname=dbname, user=ROLE, password=PASSWORD, connect_timeout=60)
 
 
-def listen(door: Door) -> t.Any:
+def listen(endpoint: Endpoint) -> t.Any:
     """A cron's or the bus's connection, which stays until it is closed."""
-    connection = door.connect("postgres")
+    connection = endpoint.connect("postgres")
     connection.set_isolation_level(psycopg2.extensions.ISOLATION_LEVEL_AUTOCOMMIT)
     with connection.cursor() as cursor:
         cursor.execute("LISTEN cron_trigger")
@@ -126,7 +126,9 @@ class Holding(t.NamedTuple):
     seconds: float
 
 
-def hold(door: Door, tenant: str, depth: int, together: threading.Barrier | None = None, work: float = 0.0) -> Holding:
+def hold(
+    endpoint: Endpoint, tenant: str, depth: int, together: threading.Barrier | None = None, work: float = 0.0
+) -> Holding:
     """Opens *depth* nested cursors on *tenant*, as a cron that logs does. With *together* all holders have all but their last one
     before any of them wants it."""
     began = time.monotonic()
@@ -135,7 +137,7 @@ def hold(door: Door, tenant: str, depth: int, together: threading.Barrier | None
             for level in range(depth):
                 if together and level == depth - 1:
                     together.wait(60)
-                connection = stack.enter_context(contextlib.closing(door.connect(tenant)))
+                connection = stack.enter_context(contextlib.closing(endpoint.connect(tenant)))
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT 1")
             time.sleep(work)
@@ -144,19 +146,19 @@ def hold(door: Door, tenant: str, depth: int, together: threading.Barrier | None
     return Holding(None, time.monotonic() - began)
 
 
-def hold_all(door: Door, tenant: str, depths: t.Sequence[int]) -> list[Holding]:
+def hold_all(endpoint: Endpoint, tenant: str, depths: t.Sequence[int]) -> list[Holding]:
     """Holders of these depths at once, each waiting until all have all but their last connection."""
     together = threading.Barrier(len(depths))
     with ThreadPoolExecutor(len(depths)) as pool:
-        return list(pool.map(lambda depth: hold(door, tenant, depth, together), depths))
+        return list(pool.map(lambda depth: hold(endpoint, tenant, depth, together), depths))
 
 
 class ProcessPool:
     """The connections of one Odoo process (odoo/sql_db.py, ConnectionPool): borrowed last in, first out, cleaned when they are
     borrowed, all behind one lock, so one thread that waits makes all of them wait."""
 
-    def __init__(self, door: Door) -> None:
-        self.door, self.lock = door, threading.Lock()
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint, self.lock = endpoint, threading.Lock()
         self.free: list[tuple[str, t.Any]] = []
 
     @contextlib.contextmanager
@@ -168,7 +170,7 @@ class ProcessPool:
                 connection = kept[1]
                 connection.reset()
             else:
-                connection = self.door.connect(tenant)
+                connection = self.endpoint.connect(tenant)
             connection.set_isolation_level(psycopg2.extensions.ISOLATION_LEVEL_REPEATABLE_READ)
         try:
             with connection.cursor() as cursor:
@@ -198,9 +200,9 @@ def log_in(pool: ProcessPool, tenant: str, work: float) -> Holding:
     return Holding(None, time.monotonic() - began)
 
 
-def log_in_at_once(door: Door, tenant: str, number: int, work: float, rounds: int = 1) -> list[Holding]:
+def log_in_at_once(endpoint: Endpoint, tenant: str, number: int, work: float, rounds: int = 1) -> list[Holding]:
     """*number* threads of one process log in at the same moment, *rounds* times."""
-    process = ProcessPool(door)
+    process = ProcessPool(endpoint)
     with contextlib.closing(process), ThreadPoolExecutor(number) as threads:
         found: list[Holding] = []
         for _round in range(rounds):
@@ -220,14 +222,14 @@ class Transactions(t.NamedTuple):
 
 
 def work(
-    door: Door, tenants: t.Sequence[str], clients: int, seconds: float, statement: str, pause: float = 0.0
+    endpoint: Endpoint, tenants: t.Sequence[str], clients: int, seconds: float, statement: str, pause: float = 0.0
 ) -> Transactions:
     """*clients* workers, each with its own pool, do *statement* in transactions for *seconds*, on one tenant after the other."""
     until = time.monotonic() + seconds
     done, errors = [], []
 
     def worker(number: int) -> None:
-        process = ProcessPool(door)
+        process = ProcessPool(endpoint)
         turn = number
         with contextlib.closing(process):
             while time.monotonic() < until:

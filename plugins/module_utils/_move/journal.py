@@ -13,6 +13,7 @@ the new address. It holds odoo.conf and the container's environment, so it is as
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -136,16 +137,32 @@ def load(state_dir: str, name: str) -> Record | None:
 def names(state_dir: str) -> list[str]:
     """The instances that have a record, the last moved first."""
     try:
-        found = [entry[: -len(".json")] for entry in sorted(os.listdir(state_dir)) if entry.endswith(".json")]
-        return sorted(found, key=lambda name: os.stat(path_of(state_dir, name)).st_mtime, reverse=True)
+        entries = sorted(entry for entry in os.listdir(state_dir) if entry.endswith(".json"))
     except FileNotFoundError:
         return []
+    ages = {}
+    for entry in entries:
+        # One that another run removes meanwhile takes none of the others with it.
+        with contextlib.suppress(FileNotFoundError):
+            ages[entry[: -len(".json")]] = os.stat(os.path.join(state_dir, entry)).st_mtime
+    return sorted(ages, key=lambda name: ages[name], reverse=True)
 
 
 def all_records(state_dir: str) -> list[Record]:
-    """The records of all instances, by name."""
+    """The records of all instances, by name. Raises PooledError where one is damaged."""
     records = [load(state_dir, name) for name in sorted(names(state_dir))]
     return [record for record in records if record is not None]
+
+
+def readable(state_dir: str) -> tuple[list[Record], list[str]]:
+    """The records of all instances that can be read, by name, and the names of those whose record is damaged."""
+    records, damaged = [], []
+    for name in sorted(names(state_dir)):
+        try:
+            records.append(load(state_dir, name))
+        except PooledError:
+            damaged.append(name)
+    return [record for record in records if record is not None], damaged
 
 
 def by_same_file(state_dir: str, name: str, path: str) -> Record | None:
@@ -158,10 +175,10 @@ def by_same_file(state_dir: str, name: str, path: str) -> Record | None:
     return None
 
 
-def together(state_dir: str) -> list[list[str]]:
+def together(records: t.Iterable[Record]) -> list[list[str]]:
     """Instances that go back together, because they were moved by the same name of PostgreSQL or by the same odoo.conf."""
     groups: dict[tuple[str, ...], list[str]] = {}
-    for record in all_records(state_dir):
+    for record in records:
         if "alias" in record:
             groups.setdefault((record["alias"]["network"], record["alias"]["name"]), []).append(record["name"])
         if "file" in record:
@@ -169,9 +186,9 @@ def together(state_dir: str) -> list[list[str]]:
     return sorted(group for group in groups.values() if len(group) > 1)
 
 
-def interrupted(state_dir: str) -> list[str]:
+def interrupted(records: t.Iterable[Record]) -> list[str]:
     """The instances whose move, or whose rollback, was begun and never seen to end."""
-    return [record["name"] for record in all_records(state_dir) if record["phase"] != MOVED]
+    return [record["name"] for record in records if record["phase"] != MOVED]
 
 
 def _make_private(state_dir: str) -> None:

@@ -278,7 +278,8 @@ class Mover:
         if not self.context.saved:
             raise error
         try:
-            outcome = self._revert()
+            # A name that was given away for others' sake stays theirs.
+            outcome = self._revert(names="alias" in self.context.kept)
         except _docker.ERRORS as second:
             raise PooledError(
                 f"{error}. Putting it back failed too: {second}. The rollback token is kept; repeat with state=reverted"
@@ -312,13 +313,14 @@ class Mover:
             result["duration_ms"] = round((time.monotonic() - started) * 1000)
         return result
 
-    def _revert(self) -> Outcome:
-        """The record goes only when nothing of the move is left."""
+    def _revert(self, names: bool = True) -> Outcome:
+        """The record goes only when nothing of the move is left. *names*: also the name of PostgreSQL, if it was given away."""
         context = self.context
         if context.phase == journal.MOVED:
             context.kept["phase"] = journal.RETURNING
             context.save()
-        self._give_name_back()
+        if names:
+            self._give_name_back()
         outcome = self._method().undo()
         context.forget()
         return outcome

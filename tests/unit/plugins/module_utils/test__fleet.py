@@ -9,7 +9,6 @@ import typing as t
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.filter.fleet import fleet
-from ansible_collections.pooled.odoo.plugins.module_utils import _fleet
 
 POOLERS: dict[str, t.Any] = {
     "alias": "pooled-odoo",
@@ -142,17 +141,3 @@ def test_hosts_are_told_apart_and_counted_together() -> None:
     assert found["hosts"]["b"]["networks"] == ["erp", "x"]
     assert found["hosts"]["a"]["followers"] == ["backup", "erp1", "erp2"]
     assert found["untouched"] is False
-
-
-@pytest.mark.parametrize(
-    ("changes", "restarted_at", "ended"),
-    [
-        ({}, "2026-12-01T00:00:00Z", []),
-        ({"survives_pooler_restart": False}, "2026-12-01T00:00:00Z", ["erp1"]),
-        ({"survives_pooler_restart": False}, "2026-10-01T00:00:00Z", []),
-    ],
-)
-def test_whose_crons_have_ended(changes: dict[str, t.Any], restarted_at: str, ended: list[str]) -> None:
-    one = instance("erp1", **changes)
-    assert _fleet.without_crons([one], ["erp1"], restarted_at) == ended
-    assert _fleet.without_crons([one], [], restarted_at) == []

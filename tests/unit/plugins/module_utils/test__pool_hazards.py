@@ -130,7 +130,7 @@ def test_the_session_pooler_needs_room_beside_its_runners(cap: int, reason: str)
         _pool_plan.make([with_runner], LIMITS, Others(5, {}), "lookup", settings, session_pooler=True)
 
 
-def test_settings_that_are_no_figures_hold_for_both_doors() -> None:
+def test_settings_that_are_no_figures_hold_for_both_kinds() -> None:
     made = plan({"client_tls_sslmode": "require", "max_db_connections": 50}, session_pooler=True)
     assert (
         made["poolers"][0]["settings"]["client_tls_sslmode"]
@@ -143,11 +143,11 @@ def test_settings_that_are_no_figures_hold_for_both_doors() -> None:
 def test_the_session_pooler_has_room_for_runners_and_counts_in_the_budget() -> None:
     with_runner = {**ERP, "queue_job": {"databases": ["tenant1", "tenant2"]}}
     made = _pool_plan.make([with_runner], LIMITS, Others(5, {}), "lookup", session_pooler=True)
-    door = made["poolers"][-1]
-    assert door["settings"]["pool_mode"] == "session"
+    session = made["poolers"][-1]
+    assert session["settings"]["pool_mode"] == "session"
     # The role makes it a container with the same limits as the others.
-    assert {"file_limit", "memory_limit_mb", "users", "roles", "settings"} <= door.keys() & made["poolers"][0].keys()
-    assert door["users"][0] == {"name": "odoo", "max_user_connections": 2 + 4}
+    assert {"file_limit", "memory_limit_mb", "users", "roles", "settings"} <= session.keys() & made["poolers"][0].keys()
+    assert session["users"][0] == {"name": "odoo", "max_user_connections": 2 + 4}
     # Its workers run jobs, three deep.
     assert made["predicted"]["worst_case"] == plan({})["predicted"]["worst_case"] + 4 + 6 + 2
     assert [pooler["auth_user"] for pooler in plan({})["poolers"]] == ["lookup", "lookup_2"]

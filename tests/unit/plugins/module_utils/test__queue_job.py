@@ -12,7 +12,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import _queue_job
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 POOLER, DIRECT = _queue_job.Address("pooled-odoo", 5432), _queue_job.Address("db", 5432)
-DOOR = _queue_job.Address("pooled-odoo-session", 5432)
+SESSION = _queue_job.Address("pooled-odoo-session", 5432)
 
 
 def runner(host: str | None = None, port: str | None = None, user: str | None = None) -> dict[str, t.Any]:
@@ -27,12 +27,12 @@ def to_set(found: dict[str, t.Any] | None, wanted: _queue_job.Address = DIRECT, 
 CASES = [
     ("none", None, DIRECT, None),
     ("takes Odoo's", runner(), DIRECT, DIRECT),
-    ("takes Odoo's, with a door", runner(), DOOR, DOOR),
-    ("has one", runner("elsewhere", "5432"), DOOR, None),
-    ("has one without a port", runner("elsewhere"), DOOR, None),
+    ("takes Odoo's, with a session pooler", runner(), SESSION, SESSION),
+    ("has one", runner("elsewhere", "5432"), SESSION, None),
+    ("has one without a port", runner("elsewhere"), SESSION, None),
     ("another port of the pooler's host", runner("pooled-odoo", "6543"), DIRECT, None),
     ("a role of its own, at PostgreSQL", runner(user="jobs"), DIRECT, DIRECT),
-    ("Odoo's own role by name", runner(user="odoo"), DOOR, DOOR),
+    ("Odoo's own role by name", runner(user="odoo"), SESSION, SESSION),
 ]
 
 
@@ -60,7 +60,7 @@ REFUSED: list[tuple[str, dict[str, t.Any], dict[str, t.Any], str]] = [
         {"pooler": _queue_job.Address("pooled-odoo", 6432)},
         "from 5432 to 6432. Set .* jobrunner_db_host = elsewhere; jobrunner_db_port = 5432",
     ),
-    ("a role that the door does not know", runner(user="jobs"), {"wanted": DOOR}, "logs in as jobs"),
+    ("a role that the session pooler does not know", runner(user="jobs"), {"wanted": SESSION}, "logs in as jobs"),
 ]
 
 

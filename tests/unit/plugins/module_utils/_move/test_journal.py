@@ -23,14 +23,14 @@ def record(phase: str = journal.STARTED) -> journal.Record:
 def test_records(tmp_path: Path) -> None:
     state = str(tmp_path / "state")
     assert journal.load(state, "erp1") is None
-    assert journal.interrupted(state) == []
+    assert journal.interrupted(journal.all_records(state)) == []
     path = journal.save(state, record())
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(state).st_mode) == 0o700
     assert journal.load(state, "erp1") == record()
-    assert journal.interrupted(state) == ["erp1"]
+    assert journal.interrupted(journal.all_records(state)) == ["erp1"]
     journal.save(state, record(phase=journal.MOVED))
-    assert journal.interrupted(state) == []
+    assert journal.interrupted(journal.all_records(state)) == []
     journal.drop(state, "erp1")
     assert journal.load(state, "erp1") is None
 
@@ -89,3 +89,21 @@ def test_a_file_that_was_half_overwritten_is_told_from_somebody_elses(
         before.replace(b"1", b"3") + b"4",
     ):
         assert not journal.is_half_ours(entry, others), others
+
+
+def test_a_damaged_record_is_told_and_keeps_none_of_the_others(tmp_path: Path) -> None:
+    """As a loss of power leaves it."""
+    state = str(tmp_path)
+    journal.save(state, record())
+    (tmp_path / "erp2.json").write_bytes(b"")
+    records, damaged = journal.readable(state)
+    assert ([one["name"] for one in records], damaged) == (["erp1"], ["erp2"])
+    assert sorted(journal.names(state)) == ["erp1", "erp2"]
+    with pytest.raises(PooledError, match="erp2.json is damaged"):
+        journal.all_records(state)
+
+
+def test_a_record_that_goes_meanwhile_takes_no_other_with_it(tmp_path: Path) -> None:
+    journal.save(str(tmp_path), record())
+    (tmp_path / "erp2.json").symlink_to("gone")
+    assert journal.names(str(tmp_path)) == ["erp1"]
