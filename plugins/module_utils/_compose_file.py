@@ -29,6 +29,8 @@ else:
 
 # Compose looks no deeper either.
 MAX_EXTENDS = 20
+# A new variable goes beside the one that says the other half of the address.
+_SIBLINGS = {"HOST": "PORT", "PORT": "HOST"}
 
 
 class Project(t.NamedTuple):
@@ -54,11 +56,24 @@ class Place(t.NamedTuple):
     after: str = ""
 
 
-def set_variables(project: Project, service: str, variables: t.Mapping[str, str | None]) -> dict[str, str]:
-    """The files that have to change so that *service* gets *variables*, ``{path: new text}``; empty where it has them already.
-    A variable that is None is taken out again where it was added before.
+class Definition(t.NamedTuple):
+    """One place that says something about a service: the node of the service in the file *path*, whose relative paths begin at
+    *directory*. ``own``: it is the service's own, not what it extends."""
 
-    Raises PooledError, with the line to write by hand, where a value is made of several parts or comes from outside.
+    path: str
+    node: t.Any
+    directory: str
+    own: bool = True
+
+
+def set_variables(
+    project: Project, service: str, variables: t.Mapping[str, str | None], together: t.Collection[str] = ()
+) -> dict[str, str]:
+    """The files that have to change so that *service* gets *variables*, ``{path: new text}``; empty where it has them already.
+    A variable that is None is taken out again where it was added before. Services in *together* may get them too; where others
+    read the same env_file, the service gets them in its own environment, which counts first.
+
+    Raises PooledError, with the line to write by hand, where a value comes from outside.
     """
     changed: dict[str, str] = {}
     for name, value in sorted(variables.items()):
@@ -71,8 +86,8 @@ def set_variables(project: Project, service: str, variables: t.Mapping[str, str 
         place = find(now, service, name)
         if value is None:
             place, value = place and _line_of(now, place), ""
-        elif place is None:
-            place = _room_for(now, service, name)
+        elif place is None or (place.value != value and _is_of_others(now, place.path, service, together)):
+            place = _room_for(now, service, name, together)
         if place is None or place.value == value:
             continue
         text = _text_of(now, place.path)
@@ -86,47 +101,110 @@ def find(project: Project, service: str, variable: str) -> Place | None:
     if not definitions:
         files = ", ".join(project.compose_files)
         raise PooledError(f"the service {service} is not in {files}; {_by_hand(service, variable)}")
-    for path, node in definitions:
-        place = _in_environment(project, path, _value(node, "environment"), service, variable)
+    for definition in definitions:
+        place = _in_environment(project, definition.path, _value(definition.node, "environment"), service, variable)
         if place is not None:
             return place
-    for _path, node in definitions:
-        for path in reversed(_env_files(project, _value(node, "env_file"))):
+    for definition in definitions:
+        for path in reversed(_env_files(definition)):
             place = _in_variable_file(path, project.read(path) or "", variable)
             if place is not None:
-                return _plain(place, service, variable)
+                return place
     return None
 
 
-def _definitions(project: Project, service: str) -> t.Iterator[tuple[str, t.Any]]:
-    """Everything that says something about *service*, what counts most first, as ``(path, node)``."""
-    for path, text in reversed(list(project.compose_files.items())):
-        node = _service_in(path, text, service)
+def composite(project: Project, service: str, variables: t.Iterable[str]) -> list[str]:
+    """Those of *variables* whose value is put together from others, each with the text that stands there: all of it is
+    exchanged, so what it was made of has no effect any more."""
+    places = [(name, find(project, service, name)) for name in sorted(variables)]
+    return [f"{name}={place.value} ({place.path})" for name, place in places if place and "$" in place.value]
+
+
+def env_files(project: Project) -> set[str]:
+    """Every file that a service of the project reads as env_file."""
+    return {path for name in _services(project) for each in _definitions(project, name) for path in _env_files(each)}
+
+
+def _is_of_others(project: Project, path: str, service: str, together: t.Collection[str]) -> bool:
+    """Whether *path* is an env_file that a service reads which is not to be changed."""
+    others = set(_services(project)) - {service, *together}
+    return path not in project.compose_files and any(
+        path in _env_files(each) for name in others for each in _definitions(project, name)
+    )
+
+
+def _services(project: Project) -> list[str]:
+    names: dict[str, None] = {}
+    for path, _directory in _files_of(project):
+        services = _value(_root(path, _text_of(project, path)), "services")
+        names.update(dict.fromkeys(name.value for name, _node in services.value) if services is not None else {})
+    return list(names)
+
+
+def _files_of(project: Project) -> list[tuple[str, str]]:
+    """The Compose files, what counts most first, each with the directory where its relative paths begin; behind them what they
+    include."""
+    given = [(path, project.directory) for path in reversed(list(project.compose_files))]
+    found, waiting = list(given), list(given)
+    while waiting:
+        path, directory = waiting.pop(0)
+        for included in _included(project, path, directory):
+            if included not in found:
+                found.append(included)
+                waiting.append(included)
+    return found
+
+
+def _included(project: Project, path: str, directory: str) -> list[tuple[str, str]]:
+    """What the file includes (Compose's reference on ``include``): relative paths begin beside the included file, unless it is
+    given a project_directory."""
+    include = _value(_root(path, _text_of(project, path)), "include")
+    found = []
+    for item in include.value if isinstance(include, yaml.SequenceNode) else []:
+        named = _value(item, "path") if isinstance(item, yaml.MappingNode) else item
+        paths = named.value if isinstance(named, yaml.SequenceNode) else [named]
+        given = _scalar(_value(item, "project_directory"))
+        for one in paths:
+            where = posixpath.normpath(posixpath.join(directory, _scalar(one) or ""))
+            beside = posixpath.join(directory, given) if given else posixpath.dirname(where)
+            if project.read(where) is not None:
+                found.append((where, posixpath.normpath(beside)))
+    return found
+
+
+def _definitions(project: Project, service: str) -> t.Iterator[Definition]:
+    """Everything that says something about *service*, what counts most first."""
+    for path, directory in _files_of(project):
+        node = _service_in(path, _text_of(project, path), service)
         if node is not None:
-            yield from _with_extended(project, path, node, MAX_EXTENDS)
+            yield from _with_extended(project, Definition(path, node, directory), MAX_EXTENDS)
 
 
-def _with_extended(project: Project, path: str, node: t.Any, depth: int) -> t.Iterator[tuple[str, t.Any]]:
-    yield path, node
+def _with_extended(project: Project, definition: Definition, depth: int) -> t.Iterator[Definition]:
+    yield definition
+    path, node = definition.path, definition.node
     extends = _value(node, "extends")
     if extends is None or depth == 0:
         return
     named = extends.value if isinstance(extends, yaml.ScalarNode) else _scalar(_value(extends, "service"))
     other = None if isinstance(extends, yaml.ScalarNode) else _scalar(_value(extends, "file"))
     where = posixpath.join(posixpath.dirname(path), other) if other else path
-    text = project.compose_files.get(where) or project.read(where)
+    text = _text_of(project, where)
     base = _service_in(where, text, named or "") if text else None
     if base is not None:
-        yield from _with_extended(project, where, base, depth - 1)
+        yield from _with_extended(project, Definition(where, base, definition.directory, False), depth - 1)
 
 
 def _service_in(path: str, text: str, service: str) -> t.Any | None:
+    return _value(_value(_root(path, text), "services"), service)
+
+
+def _root(path: str, text: str) -> t.Any:
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise PooledError(f"{path} is no YAML that can be read{f' (line {mark.line + 1})' if mark else ''}") from None
-    return _value(_value(root, "services"), service)
 
 
 # --- a place in a compose file ----------------------------------------------------------------------------------------
@@ -138,6 +216,9 @@ def _in_environment(project: Project, path: str, node: t.Any, service: str, vari
         value = _value(node, variable)
         if value is not None:
             found = _scalar_place(project, path, value, 0)
+            # Nothing at all, not an empty text in quotes: whoever runs Compose gives it.
+            if value.style is None and value.value in ("", "~", "null"):
+                return _interpolated(project, found, "${" + variable + "}", service, variable)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
             name, sign, _value_ = item.value.partition("=")
@@ -147,8 +228,6 @@ def _in_environment(project: Project, path: str, node: t.Any, service: str, vari
                     return _interpolated(project, found, "${" + variable + "}", service, variable)
     if found is None:
         return None
-    if found.value in ("", "~", "null") and isinstance(node, yaml.MappingNode):
-        return _interpolated(project, found, "${" + variable + "}", service, variable)
     return _interpolated(project, found, found.value, service, variable)
 
 
@@ -178,14 +257,13 @@ def _interpolated(project: Project, place: Place, value: str, service: str, vari
         return place
     reference = _REFERENCE.match(value)
     if reference is None or "$" in (reference.group(4) or ""):
-        raise PooledError(
-            f"{variable} of the service {service} is made of several parts; {_by_hand(service, variable)}"
-        )
+        # Of several parts, so all of it.
+        return place._replace(value=_text_of(project, place.path)[place.start : place.end])
     name = reference.group(1) or reference.group(2)
     for path, text in reversed(list(project.variable_files.items())):
         found = _in_variable_file(path, text, name)
         if found is not None:
-            return _plain(found, service, variable)
+            return found
     operator, default = reference.group(3) or "", reference.group(4) or ""
     if operator not in ("-", ":-"):
         raise PooledError(
@@ -196,11 +274,17 @@ def _interpolated(project: Project, place: Place, value: str, service: str, vari
     return Place(place.path, start, start + len(default), default)
 
 
-def _room_for(project: Project, service: str, variable: str) -> Place:
-    """Where a variable that no file gives can be added: in the environment of the file that counts most."""
-    path, node = next(iter(_definitions(project, service)))
+def _room_for(project: Project, service: str, variable: str, together: t.Collection[str]) -> Place:
+    """Where a variable that no file gives can be added: beside its sibling, else in the service's own environment, of the file
+    that counts most among those that have one."""
+    beside = _beside_sibling(project, service, variable, together)
+    if beside is not None:
+        return beside
+    own = [definition for definition in _definitions(project, service) if definition.own]
+    path, node, _directory, _own = next((one for one in own if _own_value(one.node, "environment")), own[0])
     environment = _own_value(node, "environment")
     text = _text_of(project, path)
+    ending = _ending(text)
     if environment is None:
         if _value(node, "environment") is not None:
             # An environment of its own would hide the one that is merged into the service.
@@ -209,17 +293,67 @@ def _room_for(project: Project, service: str, variable: str) -> Place:
             )
         first = _own_items(node, service, variable)[0][0]
         column = first.start_mark.column
-        begin = _line_start(text, first.start_mark.index)
-        return Place(path, begin, begin, "", f"{' ' * column}environment:\n{' ' * (column + 2)}{variable}: ", "\n")
+        begin = _above_comments(text, _line_start(text, first.start_mark.index))
+        before = f"{' ' * column}environment:{ending}{' ' * (column + 2)}{variable}: "
+        return Place(path, begin, begin, "", before, ending)
     if environment.flow_style or not environment.value:
         raise PooledError(f"the environment of the service {service} is on one line; {_by_hand(service, variable)}")
+    first = environment.value[0] if isinstance(environment, yaml.SequenceNode) else environment.value[0][0]
+    begin = _above_comments(text, _line_start(text, first.start_mark.index))
+    return Place(path, begin, begin, "", _opening(text, environment, first, variable), ending)
+
+
+def _opening(text: str, environment: t.Any, entry: t.Any, variable: str) -> str:
+    """What stands before the value in a line of this *environment*, written as the *entry* that is there."""
+    begin = _line_start(text, entry.start_mark.index)
     if isinstance(environment, yaml.SequenceNode):
-        first = environment.value[0]
-        begin = _line_start(text, first.start_mark.index)
-        return Place(path, begin, begin, "", text[begin : first.start_mark.index].rstrip("'\"") + f"{variable}=", "\n")
-    first = environment.value[0][0]
-    begin = _line_start(text, first.start_mark.index)
-    return Place(path, begin, begin, "", f"{' ' * first.start_mark.column}{variable}: ", "\n")
+        return text[begin : entry.start_mark.index].rstrip("'\"") + f"{variable}="
+    return f"{' ' * entry.start_mark.column}{variable}: "
+
+
+def _beside_sibling(project: Project, service: str, variable: str, together: t.Collection[str]) -> Place | None:
+    """The line below the one that gives the other half of the address; None where that is in no file that may be changed."""
+    ending_of_name = next((end for end in _SIBLINGS if variable.endswith(end)), None)
+    if ending_of_name is None:
+        return None
+    sibling = variable[: -len(ending_of_name)] + _SIBLINGS[ending_of_name]
+    for definition in (one for one in _definitions(project, service) if one.own):
+        environment = _own_value(definition.node, "environment")
+        text = _text_of(project, definition.path)
+        for item in environment.value if environment is not None and not environment.flow_style else []:
+            entry = item[0] if isinstance(item, tuple) else item
+            if entry.value.partition("=")[0] == sibling:
+                last = item[1] if isinstance(item, tuple) else item
+                opening = _opening(text, environment, entry, variable)
+                return _below(definition.path, text, last.end_mark.index, opening)
+    for definition in _definitions(project, service):
+        for path in reversed(_env_files(definition)):
+            place = _in_variable_file(path, project.read(path) or "", sibling)
+            if place is not None and not _is_of_others(project, path, service, together):
+                return _below(path, project.read(path) or "", place.end, f"{variable}=")
+    return None
+
+
+def _below(path: str, text: str, index: int, opening: str) -> Place:
+    """A new line below the one with the character at *index*."""
+    end = text.find("\n", index)
+    if end < 0:
+        return Place(path, len(text), len(text), "", _ending(text) + opening, "")
+    return Place(path, end + 1, end + 1, "", opening, _ending(text))
+
+
+def _above_comments(text: str, begin: int) -> int:
+    """The start of the lines of comment right above the line that starts at *begin*: they belong to it."""
+    while begin > 0:
+        above = _line_start(text, begin - 1)
+        if not text[above:begin].lstrip().startswith("#"):
+            break
+        begin = above
+    return begin
+
+
+def _ending(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
 
 
 def _line_of(project: Project, place: Place) -> Place:
@@ -255,16 +389,18 @@ def _text_of(project: Project, path: str) -> str:
 # --- env_file and .env ------------------------------------------------------------------------------------------------
 
 
-def _env_files(project: Project, node: t.Any) -> list[str]:
+def _env_files(definition: Definition) -> list[str]:
+    node = _value(definition.node, "env_file")
     items = node.value if isinstance(node, yaml.SequenceNode) else [] if node is None else [node]
     named = [_scalar(item) or _scalar(_value(item, "path")) for item in items]
-    return [posixpath.normpath(posixpath.join(project.directory, path)) for path in named if path]
+    return [posixpath.normpath(posixpath.join(definition.directory, path)) for path in named if path]
 
 
+# A value in quotes may go over several lines, which are none that give a variable a value.
 _ASSIGNMENT = re.compile(
     r"""^[ \t]*(?:export[ \t]+)?(?P<name>[\w.-]+)[ \t]*[=:][ \t]*
-    (?:'(?P<single>[^'\n]*)'|"(?P<double>[^"\n]*)"|(?P<bare>[^\n]*?))(?=[ \t]*(?:[ \t]\#[^\n]*)?\r?$)""",
-    re.MULTILINE | re.VERBOSE,
+    (?:'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<bare>[^\n]*?))(?=[ \t]*(?:[ \t]\#[^\n]*)?\r?$)""",
+    re.MULTILINE | re.VERBOSE | re.DOTALL,
 )
 
 
@@ -276,14 +412,6 @@ def _in_variable_file(path: str, text: str, variable: str) -> Place | None:
             group = next(name for name in ("single", "double", "bare") if match.group(name) is not None)
             found = Place(path, match.start(group), match.end(group), match.group(group))
     return found
-
-
-def _plain(place: Place, service: str, variable: str) -> Place:
-    if "$" in place.value:
-        raise PooledError(
-            f"{variable} of the service {service} is made of other variables in {place.path}; {_by_hand(service, variable)}"
-        )
-    return place
 
 
 def _by_hand(service: str, variable: str) -> str:

@@ -158,9 +158,6 @@ def test_what_is_there_already_changes_nothing() -> None:
 
 
 REFUSED = [
-    (MAPPING.format(value="${A}-${B}"), "made of several parts"),
-    (MAPPING.format(value="db.${DOMAIN}"), "made of several parts"),
-    (MAPPING.format(value="${A:-${B}}"), "made of several parts"),
     (MAPPING.format(value="${DB_HOST}"), "comes from DB_HOST in the environment of whoever runs Compose"),
     (MAPPING.format(value=""), "comes from HOST in the environment"),
     (LIST.format(item="HOST"), "comes from HOST in the environment"),
@@ -183,9 +180,128 @@ def test_what_cannot_be_edited_says_what_to_write(text: str, message: str) -> No
     assert message in str(caught.value)
 
 
-def test_a_variable_file_of_other_variables_is_refused() -> None:
-    with pytest.raises(PooledError, match="made of other variables in /srv/erp/.env"):
-        changed({"compose.yaml": MAPPING.format(value="${DB_HOST}"), ".env": "DB_HOST=${OTHER}\n"})
+@pytest.mark.parametrize("value", ["pg-${RELEASE}", '"${A}-${B}"', "db.${DOMAIN}", "${A:-${B}}", "pre${A}"])
+def test_a_value_of_several_parts_is_exchanged_as_a_whole(value: str) -> None:
+    new = '"pooled-odoo"' if value.startswith('"') else "pooled-odoo"
+    files = {"compose.yaml": MAPPING.format(value=value)}
+    assert changed(files) == {"compose.yaml": MAPPING.format(value=new)}
+    assert _compose_file.composite(project(files), "odoo", ["HOST"]) == [
+        f"HOST={value.strip(chr(34))} ({DIRECTORY}/compose.yaml)"
+    ]
+    # And comes back as it was.
+    after = {"compose.yaml": MAPPING.format(value=new)}
+    assert changed(after, HOST=value.strip('"')) == files
+
+
+def test_a_list_item_of_several_parts_too() -> None:
+    files = {"compose.yaml": LIST.format(item="HOST=pg-${RELEASE}")}
+    assert changed(files) == {"compose.yaml": LIST.format(item="HOST=pooled-odoo")}
+
+
+def test_a_variable_file_of_other_variables_too() -> None:
+    files = {"compose.yaml": MAPPING.format(value="${DB_HOST}"), ".env": "DB_HOST=${OTHER}\n"}
+    assert changed(files) == {".env": "DB_HOST=pooled-odoo\n"}
+    assert _compose_file.composite(project(files), "odoo", ["HOST", "USER"]) == ["HOST=${OTHER} (/srv/erp/.env)"]
+
+
+@pytest.mark.parametrize("text", [MAPPING.format(value="db"), ROOMS[0][0], ROOMS[1][0], ROOMS[3][0]])
+def test_a_file_keeps_its_own_line_ends(text: str) -> None:
+    dos = ("" if text.startswith("#") else "services:\n  odoo:\n") + text
+    edited_text = changed({"compose.yaml": dos.replace("\n", "\r\n")}, HOST="pooled-odoo", PORT="6432")["compose.yaml"]
+    assert "\n" not in edited_text.replace("\r\n", "")
+    environment = yaml.safe_load(edited_text)["services"]["odoo"]["environment"]
+    assert "pooled-odoo" in str(environment)
+    assert "6432" in str(environment)
+
+
+@pytest.mark.parametrize("quoted", ['""', "''"])
+def test_an_empty_value_in_quotes_is_no_pass_through(quoted: str) -> None:
+    new = f"{quoted[0]}pooled-odoo{quoted[0]}"
+    assert changed({"compose.yaml": MAPPING.format(value=quoted)}) == {"compose.yaml": MAPPING.format(value=new)}
+
+
+SHARED = """\
+services:
+  odoo:
+    image: odoo:17
+    env_file: shared.env
+  db:
+    image: postgres:17
+    env_file: [shared.env]
+"""
+
+
+def test_an_env_file_of_others_is_left_alone() -> None:
+    """PostgreSQL would get Odoo's HOST too; a service's own environment counts before."""
+    files = {"compose.yaml": SHARED, "shared.env": "HOST=pg\nPOSTGRES_DB=postgres\n"}
+    own = SHARED.replace("    image: odoo:17\n", "    environment:\n      HOST: pooled-odoo\n    image: odoo:17\n")
+    assert changed(files) == {"compose.yaml": own}
+    assert changed({**files, "compose.yaml": own}, HOST=None) == {"compose.yaml": SHARED}
+
+
+def test_an_env_file_of_those_who_move_together_is_edited() -> None:
+    files = {"compose.yaml": SHARED, "shared.env": "HOST=pg\n"}
+    made = _compose_file.set_variables(project(files), "odoo", {"HOST": "pooled-odoo"}, ["db"])
+    assert made == {f"{DIRECTORY}/shared.env": "HOST=pooled-odoo\n"}
+
+
+BESIDE = [
+    # Below its sibling, in that one's file, as that one is written.
+    ("env_file: web.env", "HOST=pg\nUSER=odoo", "HOST=pooled-odoo\nPORT=6432\nUSER=odoo"),
+    ("env_file: web.env", "USER=odoo\nHOST=pg", "USER=odoo\nHOST=pooled-odoo\nPORT=6432"),
+    ("env_file: web.env", "USER=odoo\r\nHOST='pg'\r\n", "USER=odoo\r\nHOST='pooled-odoo'\r\nPORT=6432\r\n"),
+]
+
+
+@pytest.mark.parametrize(("named", "before", "after"), BESIDE)
+def test_a_new_variable_goes_beside_its_sibling_in_an_env_file(named: str, before: str, after: str) -> None:
+    files = {"compose.yaml": f"services:\n  odoo:\n    {named}\n", "web.env": before}
+    assert changed(files, HOST="pooled-odoo", PORT="6432") == {"web.env": after}
+
+
+def test_a_new_variable_goes_beside_its_sibling_in_a_compose_file() -> None:
+    main = "services:\n  odoo:\n    environment:\n      # where it is\n      HOST: pg\n      USER: odoo\n"
+    override = "services:\n  odoo:\n    # more workers\n    command: odoo --workers=4\n"
+    files = {"compose.yaml": main, "compose.override.yaml": override}
+    assert changed(files, HOST="pooled-odoo", PORT="6432") == {
+        "compose.yaml": main.replace("HOST: pg\n", "HOST: pooled-odoo\n      PORT: 6432\n")
+    }
+
+
+def test_nothing_comes_between_a_comment_and_its_key() -> None:
+    text = "services:\n  odoo:\n    # more workers\n    # of them\n    command: odoo --workers=4\n"
+    new = "    environment:\n      HOST: pooled-odoo\n    # more"
+    assert changed({"compose.yaml": text}) == {"compose.yaml": text.replace("    # more", new)}
+
+
+INCLUDES = [
+    "include: [erp/compose.yml]",
+    "include:\n  - path: erp/compose.yml",
+    "include:\n  - path: [erp/compose.yml]",
+]
+
+
+@pytest.mark.parametrize("include", INCLUDES)
+def test_what_is_included_is_followed(include: str) -> None:
+    inner = "services:\n  odoo:\n    env_file: odoo.env\n    environment:\n      PORT: 5432\n"
+    files = {
+        "compose.yaml": f"{include}\n",
+        "erp/compose.yml": inner,
+        "erp/odoo.env": "HOST=pg\n",
+        "odoo.env": "HOST=no\n",
+    }
+    made = _compose_file.set_variables(project(files), "odoo", {"HOST": "p", "PORT": "6432"})
+    assert made == {
+        f"{DIRECTORY}/erp/compose.yml": inner.replace("5432", "6432"),
+        f"{DIRECTORY}/erp/odoo.env": "HOST=p\n",
+    }
+    assert _compose_file.env_files(project(files)) == {f"{DIRECTORY}/erp/odoo.env"}
+
+
+def test_lines_of_a_quoted_value_are_no_variables() -> None:
+    text = "MOTD='welcome\nHOST=nowhere\n'\nHOST=pg\nX=\"a\nHOST=b\"\n"
+    files = {"compose.yaml": "services:\n  odoo:\n    env_file: odoo.env\n", "odoo.env": text}
+    assert changed(files) == {"odoo.env": text.replace("HOST=pg", "HOST=pooled-odoo")}
 
 
 def test_every_edited_text_means_what_it_should() -> None:
