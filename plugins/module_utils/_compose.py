@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import typing as t
@@ -30,7 +31,13 @@ MISSING_YAML = (
 UP_TIMEOUT = 300
 
 
-UP = ("up", "--detach", "--no-deps", "--no-build")
+# A new image would be an upgrade of Odoo, whatever pull_policy says.
+UP = ("up", "--detach", "--no-deps", "--no-build", "--pull", "never")
+
+# What a rehearsal says of a container; of networks and volumes it warns at every start.
+_STEP = re.compile(r"\bContainer (?P<name>\S+)\s+(?P<step>[A-Za-z]+)\s*$")
+_MAKES = ("creat", "recreat")
+_ENDS = ("stopp", "remov", "kill")
 
 
 class Output(t.NamedTuple):
@@ -84,11 +91,13 @@ def hindrance(service: Service | None) -> str | None:
 class Compose:
     """A service's project, worked on with *command*, which runs Compose v2."""
 
-    def __init__(self, service: Service, command: t.Sequence[str]) -> None:
+    def __init__(self, service: Service, command: t.Sequence[str], replicas: t.Sequence[str] = ()) -> None:
+        """*replicas*: the names of the service's containers, of which Compose would otherwise keep one."""
         if not _compose_file.HAS_YAML:
             raise PooledError(MISSING_YAML)
         self.service = service
         self.command = list(command)
+        self.replicas = list(replicas)
 
     def project(self) -> _compose_file.Project:
         texts = {path: _text(path) or "" for path in self.service.compose_files}
@@ -99,16 +108,20 @@ class Compose:
         """Raises PooledError where the files say something else by now than what the container was made from: bringing the
         service up would do that too."""
         # "config --hash" does not know about env_file; a rehearsal does.
-        rehearsal = self._run("--dry-run", *UP, self.service.service).stderr
-        created = [line.strip() for line in rehearsal.splitlines() if "create" in line.lower()]
-        if created:
+        steps = rehearsed(self._run("--dry-run", *self._up()).stderr)
+        check_steps(steps, self.replicas)
+        made = [name for name, step in steps if step.lower().startswith(_MAKES)]
+        if made:
             raise PooledError(
-                f"the files of Compose project {self.service.project} were changed since the service"
-                f" {self.service.service} was created from them, so bringing it up would change more than its database's"
-                f" address; run docker compose up -d {self.service.service} first, then this again"
-                f" (a rehearsal says: {created[0]})",
+                f"the files of Compose project {self.service.project} were changed since {made[0]} was created from them, so"
+                f" bringing the service {self.service.service} up would change more than its database's address; run docker"
+                f" compose up -d {self.service.service} first, then this again",
                 "method",
             )
+
+    def check_rehearsal(self) -> None:
+        """Raises PooledError where bringing the service up would end or make a container that is none of its own."""
+        check_steps(rehearsed(self._run("--dry-run", *self._up()).stderr), self.replicas)
 
     def meaning(self, edited: t.Mapping[str, str] | None = None) -> dict[str, t.Any]:
         """What Compose makes of the files, or of them with the texts in *edited*."""
@@ -123,13 +136,15 @@ class Compose:
                     _files.private(),
                 )
             model: dict[str, t.Any] = json.loads(
-                self._run("config", "--format", "json", substitutes=substitutes).stdout
+                self._run("--profile", "*", "config", "--format", "json", substitutes=substitutes).stdout
             )
             return model
 
     def can_foresee(self, edited: t.Iterable[str]) -> bool:
-        """Whether :meth:`meaning` can say what *edited* files will mean before they are written."""
-        return set(edited) <= {*self.service.compose_files, *self.service.variable_files}
+        """Whether :meth:`meaning` can say what *edited* files will mean before they are written: not of those that other files
+        name, be it the .env."""
+        named = _compose_file.env_files(self.project())
+        return set(edited) <= {*self.service.compose_files, *self.service.variable_files} - named
 
     def up(self, lock: t.Any) -> None:
         """Creates the service's containers anew where its files say something new, and touches no other service.
@@ -137,7 +152,12 @@ class Compose:
         Compose outlives a run that is killed meanwhile, and so keeps that run's *lock* (an open file) until it is through.
         """
         held = (lock.fileno(),) if lock else ()
-        self._run(*UP, self.service.service, keep_open=held)
+        self._run(*self._up(), keep_open=held)
+
+    def _up(self) -> list[str]:
+        several = len(self.replicas) > 1
+        scale = ["--scale", f"{self.service.service}={len(self.replicas)}"] if several else []
+        return [*UP, *scale, self.service.service]
 
     def _run(
         self, *words: str, substitutes: t.Mapping[str, str] | None = None, keep_open: tuple[int, ...] = ()
@@ -167,6 +187,23 @@ class Compose:
             last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-3:]
             raise PooledError(f"docker compose {' '.join(words)} failed: {' / '.join(last)}")
         return Output(done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+
+
+def rehearsed(text: str) -> list[tuple[str, str]]:
+    """The steps of a rehearsal (``--dry-run``) that are about containers, as (container, step). Pure."""
+    found = (_STEP.search(line.rstrip()) for line in text.splitlines())
+    return [(match.group("name"), match.group("step")) for match in found if match]
+
+
+def check_steps(steps: t.Iterable[tuple[str, str]], own: t.Collection[str]) -> None:
+    """Raises PooledError for a step that ends or makes a container that is not among the service's *own*. Pure."""
+    for name, step in steps:
+        if name not in own and step.lower().startswith((*_MAKES, *_ENDS)):
+            raise PooledError(
+                f"bringing the service up would touch {name} too (a rehearsal says: Container {name} {step}); run docker compose"
+                " up -d with the scale that is wanted first, then this again",
+                "method",
+            )
 
 
 def differences(before: t.Any, after: t.Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -202,6 +239,16 @@ def check_arrival(after: t.Any, service: str, variables: t.Mapping[str, str]) ->
             )
 
 
+def read(path: str) -> bytes | None:
+    """A file of a project as Compose reads it, through a link too; None where there is none."""
+    return _files.read(_files.behind_link(path))
+
+
+def write(path: str, content: bytes) -> None:
+    """A link stays one; what it leads to is written."""
+    _files.rewrite(_files.behind_link(path), content)
+
+
 def _text(path: str) -> str | None:
-    content = _files.read(path)
+    content = read(path)
     return None if content is None else _files.text_of(content)

@@ -132,6 +132,13 @@ def find_or_none(client: t.Any, name: str | None) -> t.Any | None:
         return None
 
 
+def replicas(client: t.Any, project: str, service: str) -> list[str]:
+    """The names of the running containers of a Compose service, without those that ``docker compose run`` has made."""
+    labels = {"project": project, "service": service, "oneoff": "False"}
+    filters = {"label": [f"com.docker.compose.{key}={value}" for key, value in labels.items()]}
+    return sorted(container.name for container in client.containers.list(filters=filters))
+
+
 def process_titles(container: t.Any) -> list[str]:
     try:
         top = container.top()

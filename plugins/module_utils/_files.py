@@ -95,6 +95,20 @@ def read(path: str) -> bytes | None:
         return handle.read()
 
 
+def behind_link(path: str) -> str:
+    """Where a file lies that may be a symbolic link, which Compose, for one, follows. Raises PooledError for a link of somebody
+    who owns neither its target nor this host: it could lead to any file."""
+    if not os.path.islink(path):
+        return path
+    target = os.path.realpath(path)
+    if os.path.exists(target) and os.lstat(path).st_uid not in (0, os.geteuid(), os.stat(target).st_uid):
+        raise PooledError(
+            f"{path} is a symbolic link to {target}, and each belongs to another user; put a plain file there, or give the"
+            " link to the owner of its target (chown -h)"
+        )
+    return target
+
+
 def replace(path: str, content: bytes, attributes: Attributes) -> None:
     """:func:`replace_all` for one file."""
     replace_all({path: content}, attributes)

@@ -52,12 +52,16 @@ class Compose(Method):
         if service is None:
             raise PooledError(f"{self.context.name} was not made by Compose", "method")
         self.service = service
-        self.compose = _compose.Compose(service, self.context.params["compose_command"])
+        self.replicas = _docker.replicas(self.context.client, service.project, service.service)
+        self.compose = _compose.Compose(service, self.context.params["compose_command"], self.replicas)
         self.project = self.compose.project()
         self.variables, _arguments = replacements(move.instance, move.parts)
         if move.runner:
             self.variables.update(_queue_job.values(move.runner, _queue_job.VARIABLES))
-        self.edited = _compose_file.set_variables(self.project, service.service, self.variables)
+        following = self._following()
+        self.edited = _compose_file.set_variables(self.project, service.service, self.variables, following)
+        for told in _compose_file.composite(self.project, service.service, self.variables) if self.edited else []:
+            self.context.warnings.append(f"{told} is put together from other values and is exchanged as a whole")
         if self.context.record is None and not self._written_by_us():
             self.compose.check_unchanged()
         self.before = self.compose.meaning()
@@ -81,34 +85,37 @@ class Compose(Method):
         context.save()
         started = time.monotonic()
         for path, text in sorted(self.edited.items()):
-            _files.rewrite(path, _files.bytes_of(text))
+            _compose.write(path, _files.bytes_of(text))
         self._check(self.compose.meaning())
+        self.compose.check_rehearsal()
         self.compose.up(context.lock)
-        context.wait_for(_docker.find(context.client, context.name), goal)
+        for name in self.replicas:
+            context.wait_for(_docker.find(context.client, name), goal)
         return round((time.monotonic() - started) * 1000)
 
     def undo(self) -> Outcome:
         context, kept = self.context, self.context.kept["compose"]
         compose = self._compose_on_record()
         for entry in kept["files"]:
-            content = _files.read(entry["path"])
+            content = _compose.read(entry["path"])
             if content is None:
                 # Whose it was is not known any more, and a password may be in it.
                 private = _files.private()
                 _files.replace(entry["path"], journal.file_before(entry), private)
                 context.warnings.append(f"{entry['path']} was gone; it is there again, for root alone")
             elif journal.is_ours(entry, content):
-                _files.rewrite(entry["path"], journal.file_before(entry))
+                _compose.write(entry["path"], journal.file_before(entry))
             elif content != journal.file_before(entry):
                 context.warnings.append(
                     f"{entry['path']} was changed after the cutover, so only the database's address was restored in it"
                 )
                 former = _compose_file.set_variables(compose.project(), compose.service.service, kept["former"])
                 for path, text in former.items():
-                    _files.rewrite(path, _files.bytes_of(text))
+                    _compose.write(path, _files.bytes_of(text))
         started = time.monotonic()
         compose.up(context.lock)
-        context.wait_for(_docker.find(context.client, context.name), context.way_back())
+        for name in compose.replicas:
+            context.wait_for(_docker.find(context.client, name), context.way_back())
         return Outcome(round((time.monotonic() - started) * 1000), True)
 
     def recover(self) -> None:
@@ -118,14 +125,16 @@ class Compose(Method):
             self._compose_on_record().up(self.context.lock)
 
     def _compose_on_record(self) -> _compose.Compose:
-        service = _compose.Service(**self.context.kept["compose"]["service"])
-        return _compose.Compose(service, self.context.params["compose_command"])
+        kept = self.context.kept["compose"]
+        # Before 0.2.0 a service with several containers could not be moved.
+        replicas = kept.get("replicas", [self.context.name])
+        return _compose.Compose(_compose.Service(**kept["service"]), self.context.params["compose_command"], replicas)
 
     def _memory(self) -> journal.Compose:
         """What the rollback needs: the files as they were, and the values by themselves in case somebody else edits the files
         meanwhile."""
         files = [
-            journal.remember_file(path, _files.read(path) or b"", _files.bytes_of(text), False)
+            journal.remember_file(path, _compose.read(path) or b"", _files.bytes_of(text), False)
             for path, text in sorted(self.edited.items())
         ]
         former = {}
@@ -136,12 +145,17 @@ class Compose(Method):
             # A value that several services share was changed with the first of them.
             for record in self._records_of_files():
                 files, former = record["compose"]["files"], record["compose"]["former"]
-        return {"service": self.service._asdict(), "former": former, "files": files}
+        return {
+            "service": self.service._asdict(),
+            "replicas": self.replicas,
+            "former": former,
+            "files": files,
+        }
 
     def _written_by_us(self) -> bool:
         """Whether another instance's move has changed these files last, so that Compose finds them changed."""
         entries = [entry for record in self._records_of_files() for entry in record["compose"]["files"]]
-        return any(journal.is_ours(entry, _files.read(entry["path"]) or b"") for entry in entries)
+        return any(journal.is_ours(entry, _compose.read(entry["path"]) or b"") for entry in entries)
 
     def _records_of_files(self) -> list[journal.Record]:
         """Moves of other instances by the same project's files that these files still show."""

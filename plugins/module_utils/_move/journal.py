@@ -51,9 +51,11 @@ class Alias(t.TypedDict):
 
 
 class Compose(t.TypedDict, total=False):
-    """The Compose project of an instance that was moved by it: the service, its files, and the values that they had."""
+    """The Compose project of an instance that was moved by it: the service, its containers, its files, and the values that
+    these had."""
 
     service: dict[str, t.Any]
+    replicas: list[str]
     files: list[File]
     former: dict[str, t.Any]
 

@@ -354,3 +354,21 @@ def test_a_container_tells_its_project() -> None:
     assert _compose.service_of({"Config": {"Labels": None}}) is None
     assert "is not on this host" in str(_compose.hindrance(service))
     assert _compose.hindrance(None) == "Compose did not make this container"
+
+
+REHEARSAL = """\
+time="2026-11-27T20:00:00Z" level=warning msg="volume \\"data\\" already exists but was not created by Docker Compose"
+ DRY-RUN MODE -  Container erp-odoo-1  Recreate
+ DRY-RUN MODE -  Container erp-odoo-1  Recreated
+ DRY-RUN MODE -  Container erp-db-1  Running
+ DRY-RUN MODE -  Network erp_default  Creating
+"""
+
+
+def test_a_rehearsal_tells_steps_of_containers_only() -> None:
+    steps = _compose.rehearsed(REHEARSAL)
+    assert steps == [("erp-odoo-1", "Recreate"), ("erp-odoo-1", "Recreated"), ("erp-db-1", "Running")]
+    _compose.check_steps(steps, ["erp-odoo-1"])
+    for step in ("Recreate", "Stopping", "Removing", "Creating"):
+        with pytest.raises(PooledError, match=f"would touch erp-odoo-2 too .*erp-odoo-2 {step}"):
+            _compose.check_steps([*steps, ("erp-odoo-2", step)], ["erp-odoo-1"])

@@ -95,3 +95,17 @@ def test_links_directories_and_pipes_are_refused(tmp_path: Path) -> None:
         _files.overwrite(str(tmp_path / "link"), b"y")
     assert (tmp_path / "target").read_text() == "x"
     assert _files.read(str(tmp_path / "none")) is None
+
+
+def test_a_link_is_followed_only_for_its_owner(tmp_path: Path) -> None:
+    """Compose follows it; a link of one user to a file of another could lead anywhere."""
+    (tmp_path / "real").write_text("text")
+    link = tmp_path / ".env"
+    link.symlink_to("real")
+    assert _files.behind_link(str(tmp_path / "real")) == str(tmp_path / "real")
+    assert _files.behind_link(str(link)) == str(tmp_path / "real")
+    os.chown(link, 4711, 4711, follow_symlinks=False)
+    with pytest.raises(PooledError, match="each belongs to another user"):
+        _files.behind_link(str(link))
+    os.chown(tmp_path / "real", 4711, 4711)
+    assert _files.behind_link(str(link)) == str(tmp_path / "real")
