@@ -65,10 +65,15 @@ def is_threaded(instance: Instance) -> bool:
     return bool(instance["workers"] == 0)
 
 
+def serves_http(instance: Instance) -> bool:
+    """Whether it answers requests at all; crons alone have neither workers nor a websocket process."""
+    return "http" not in instance or instance["http"] is not None
+
+
 def threads_unbounded(instance: Instance) -> bool:
     """Whether only db_maxconn bounds the threads of this instance. ``max_http_threads`` is what ODOO_MAX_HTTP_THREADS sets
     (odoo/service/server.py, ThreadedWSGIServerReloadable), null where it is not set."""
-    return is_threaded(instance) and not instance.get("max_http_threads")
+    return is_threaded(instance) and serves_http(instance) and not instance.get("max_http_threads")
 
 
 def most_connections(instance: Instance) -> int | None:
@@ -86,6 +91,8 @@ def of(instance: Instance, most_threads: int | None = None) -> list[Holders]:
     """The holders of *instance*. *most_threads*: count no more than these for threads that Odoo does not bound."""
     crons = Holders("cron", int(instance["cron_threads"]))
     runs_jobs = bool((instance.get("queue_job") or {}).get("databases"))
+    if not serves_http(instance):
+        return [crons]
     if is_threaded(instance):
         threads = int(instance.get("max_http_threads") or most_connections(instance) or 1)
         if threads_unbounded(instance) and most_threads is not None:
@@ -137,6 +144,8 @@ def clients(instance: Instance) -> int:
     most = int(instance["db_maxconn"])
     if is_threaded(instance):
         return most
+    if not serves_http(instance):
+        return max(1, int(instance["cron_threads"])) * most
     return (int(instance["workers"]) + int(instance["cron_threads"])) * most + int(
         instance.get("db_maxconn_gevent") or most
     )

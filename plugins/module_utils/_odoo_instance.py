@@ -146,7 +146,7 @@ def describe(instance: Instance) -> dict[str, t.Any]:
         "version": found["version"],
         "workers": found["workers"],
         "cron_threads": found["cron_threads"],
-        "listeners": listeners(instance.major, found["cron_threads"]),
+        "listeners": listeners(instance.major, found["cron_threads"], found["http"] is not None),
         "db_maxconn": found["db_maxconn"],
         "db_maxconn_gevent": found["db_maxconn_gevent"],
         "max_http_threads": found["max_http_threads"],

@@ -114,12 +114,27 @@ def conf_path(argv, environment):
 
 
 def read_conf(path, section="options"):
+    """The keys of *section* that have a value."""
+    return {key: value for key, value in raw_conf(path, section).items() if value not in UNSET}
+
+
+def raw_conf(path, section="options"):
+    """The keys of *section*, as they are written; none where Odoo could not read the file either, see conf_error."""
     parser = configparser.RawConfigParser()
     try:
         parser.read([path] if path else [])
-        return {key: value for key, value in parser.items(section) if value not in UNSET}
+        return dict(parser.items(section)) if parser.has_section(section) else {}
     except configparser.Error:
         return {}
+
+
+def conf_error(path):
+    """Why the file cannot be read, in words of Python's parser, which is Odoo's; None where it can."""
+    try:
+        configparser.RawConfigParser().read([path] if path else [])
+    except (configparser.Error, OSError, UnicodeDecodeError) as error:
+        return str(error).replace("\n", " ")
+    return None
 
 
 def environment_of(pid):
@@ -175,7 +190,7 @@ def resolve(host):
 
 def http_address(instance):
     """Interface and port of the HTTP service, or None where the instance has none (a cron-only container)."""
-    if "--no-http" in instance.argv or instance.setting("http_enable") in ("False", "0", "false"):
+    if not serves_http(instance):
         return None
     port = (
         instance.setting("http_port", "--http-port", "--xmlrpc-port", "-p")
@@ -184,6 +199,22 @@ def http_address(instance):
     )
     interface = instance.setting("http_interface", "--http-interface") or "127.0.0.1"
     return ("127.0.0.1" if interface in ("0.0.0.0", "::") else interface, int(port))
+
+
+def serves_http(instance):
+    """Whether it answers at all. With workers below 0 Odoo forks no HTTP worker, though it opens the port (odoo/service/server.py,
+    PreforkServer.process_spawn; its deployment guide has crons alone that way). Former names: odoo/tools/config.py."""
+    if {"--no-http", "--no-xmlrpc"} & set(instance.argv) or int(instance.setting("workers", "--workers") or "0") < 0:
+        return False
+    raw = raw_conf(instance.conf_path)
+    own = instance.environment.get("ODOO_HTTP_ENABLE") if instance.reads_environment else None
+    return (own or raw.get("http_enable") or raw.get("xmlrpc") or "True").lower() not in (
+        "false",
+        "0",
+        "none",
+        "off",
+        "no",
+    )
 
 
 def ask_http(instance, path):

@@ -70,9 +70,9 @@ def major_of(version: str | None) -> int | None:
     return None
 
 
-def listeners(major: int | None, cron_threads: int) -> int:
-    """Connections to the database ``postgres`` that an instance keeps for ever: its crons, and the bus.
+def listeners(major: int | None, cron_threads: int, serves_http: bool = True) -> int:
+    """Connections to the database ``postgres`` that an instance keeps for ever: its crons, and where it answers requests the bus.
 
     The bus is counted also before the first browser makes it listen (addons/bus/models/bus.py, ImDispatch).
     """
-    return (cron_threads if facts(major).cron_listens else 0) + 1
+    return (cron_threads if facts(major).cron_listens else 0) + int(serves_http)
