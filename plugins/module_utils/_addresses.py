@@ -39,7 +39,7 @@ def is_reserved(address: str, configuration: Configuration) -> bool:
 def refusal(client: t.Any, image: str, network: str, address: str) -> str | None:
     """Why Docker gives nobody the fixed *address* on *network*; None where it does. Docker tells that also for a container that
     never starts."""
-    for left in client.containers.list(all=True, filters={"label": f"{_docker.OWN_LABEL}=trial"}):
+    for left in client.containers.list(all=True, filters={"label": f"{_docker.OWN_LABEL}=trial"}, ignore_removed=True):
         # Of a run that was killed; another one's may be in use this very moment.
         if _docker.is_gone(left.labels.get(_docker.PROCESS_LABEL)):
             left.remove(v=True, force=True)

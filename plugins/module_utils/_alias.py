@@ -118,7 +118,7 @@ def poolers(client: t.Any, name: str | None = None) -> dict[str, str]:
     filters = {"label": f"{_docker.OWN_LABEL}=pooler"}
     return {
         network["IPAddress"]: container.name
-        for container in client.containers.list(filters=filters)
+        for container in client.containers.list(filters=filters, ignore_removed=True)
         for network in _addresses.networks_of(container.attrs).values()
         if network["IPAddress"] and (name is None or name in (network.get("Aliases") or []))
     }

@@ -52,26 +52,49 @@ def host_mount(inspection: Inspection, path: str) -> Mount | None:
     return Mount(posixpath.join(source, posixpath.relpath(path, destination)), False)
 
 
+# What images of a family carry, as (part of an inspection, what is found in it); two of them tell a family, because users set
+# variables of the same names and give images names of their own. Sources: the families' Dockerfiles.
+_MARKS: dict[str, tuple[tuple[str, str], ...]] = {
+    "bitnami": (("image", "bitnami"), ("variable", "BITNAMI_APP_NAME"), ("words", "/opt/bitnami/")),
+    "doodba": (
+        ("image", "doodba"),
+        ("words", "/opt/odoo/common/entrypoint"),
+        ("conf", "/opt/odoo/auto/odoo.conf"),
+        ("variable", "DEPTH_DEFAULT"),
+    ),
+    "camptocamp": (
+        ("image", "camptocamp"),
+        ("words", "docker-entrypoint.sh"),
+        ("conf", "/odoo/"),
+        ("variable", "ODOO_REPORT_URL"),
+    ),
+    "acsone": (
+        ("image", "odoo-bedrock"),
+        ("variable", "ODOO_BIN"),
+        ("conf", "/etc/odoo.cfg"),
+        ("words", "/usr/local/bin/entrypoint.sh"),
+    ),
+    "official": (("word", "/entrypoint.sh"), ("conf", "/etc/odoo/"), ("variable", "ODOO_VERSION")),
+}
+
+
 def family(inspection: Inspection) -> str:
-    """The image family, by the marks that its images carry (see _odoo_address.FAMILIES)."""
+    """The image family, by the marks that its images carry (see _odoo_address.FAMILIES): the one with the most, two at least."""
+    found = {name: sum(_carries(inspection, *mark) for mark in marks) for name, marks in _MARKS.items()}
+    best = max(found, key=lambda name: found[name])
+    return best if found[best] >= 2 else "unknown"
+
+
+def _carries(inspection: Inspection, part: str, mark: str) -> bool:
     variables = environment(inspection)
-    image = inspection["Config"].get("Image", "")
-    words = " ".join(command(inspection))
-    if "bitnami" in image or "BITNAMI_APP_NAME" in variables:
-        return "bitnami"
-    if (
-        "doodba" in image
-        or any(name.startswith("DOODBA") for name in variables)
-        or "/opt/odoo/common/entrypoint" in words
-    ):
-        return "doodba"
-    if "ODOO_BASE_URL" in variables or "camptocamp" in image:
-        return "camptocamp"
-    if "odoo-bedrock" in image or "ODOO_BIN" in variables:
-        return "acsone"
-    if "/entrypoint.sh" in words and "ODOO_RC" in variables:
-        return "official"
-    return "unknown"
+    if part == "variable":
+        return bool(variables.get(mark))
+    if part == "image":
+        return mark in inspection["Config"].get("Image", "")
+    if part == "conf":
+        return any((variables.get(name) or "").startswith(mark) for name in ("ODOO_RC", "OPENERP_SERVER"))
+    words = command(inspection)
+    return mark in words if part == "word" else any(mark in word for word in words)
 
 
 def manager(inspection: Inspection) -> str | None:

@@ -82,6 +82,13 @@ MISSING_DOCKER = (
 )
 
 
+# docker/docker-py#3256: requests 2.32 does not know the scheme that an older SDK gives it.
+TOO_OLD_FOR_REQUESTS = (
+    "the Docker SDK for Python {version} does not work with this host's requests, 2.32 or newer; install docker 7.1 or newer for"
+    " the Python that Ansible uses there, or requests 2.31"
+)
+
+
 def argument_spec() -> dict[str, t.Any]:
     return {"docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"}}
 
@@ -96,6 +103,8 @@ def connect(params: t.Mapping[str, t.Any]) -> t.Any:
         # The SDK keeps no address of a socket that another process could use.
         client.docker_host = params["docker_host"]
     except (docker.errors.DockerException, OSError) as error:
+        if "http+docker" in str(error):
+            raise PooledError(TOO_OLD_FOR_REQUESTS.format(version=docker.__version__)) from error
         raise PooledError(
             f"Docker does not answer at {params['docker_host']} ({error}); is the engine running there, and may this user"
             " use it (become, or the group docker)?",
@@ -136,7 +145,7 @@ def replicas(client: t.Any, project: str, service: str) -> list[str]:
     """The names of the running containers of a Compose service, without those that ``docker compose run`` has made."""
     labels = {"project": project, "service": service, "oneoff": "False"}
     filters = {"label": [f"com.docker.compose.{key}={value}" for key, value in labels.items()]}
-    return sorted(container.name for container in client.containers.list(filters=filters))
+    return sorted(container.name for container in client.containers.list(filters=filters, ignore_removed=True))
 
 
 def process_titles(container: t.Any) -> list[str]:

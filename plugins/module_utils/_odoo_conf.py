@@ -49,7 +49,12 @@ def _option_lines(lines: t.Sequence[str], wanted: str = OPTIONS) -> t.Iterator[_
 
 def read(text: str, section: str = OPTIONS) -> dict[str, str]:
     """The keys of *section* that have a value, lower-cased. Values that Odoo takes for unset are left out."""
-    return {line.key: line.value for line in _option_lines(_split(text), section) if line.value not in UNSET}
+    return {key: value for key, value in written(text, section).items() if value not in UNSET}
+
+
+def written(text: str, section: str = OPTIONS) -> dict[str, str]:
+    """The keys of *section*, lower-cased, as they are written, be it ``False``."""
+    return {line.key: line.value for line in _option_lines(_split(text), section)}
 
 
 def edit(text: str, values: t.Mapping[str, str], section: str = OPTIONS) -> str:

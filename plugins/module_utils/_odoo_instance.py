@@ -9,6 +9,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _container, _odoo_address, _queue_job
@@ -49,8 +50,24 @@ def health_path(major: int | None) -> str:
     return "/web/login" if major is not None and major < 17 else "/web/health?db_server_status=1"
 
 
-def assemble(inspection: t.Mapping[str, t.Any], found: dict[str, t.Any]) -> Instance:
+# Seconds after a container's start within which its entrypoint writes what it generates.
+GENERATION_SECONDS = 15
+
+
+def _is_young(written_at: float | None, inspection: t.Mapping[str, t.Any]) -> bool:
+    """Whether a file was written, in seconds since 1970, while the container was starting."""
+    if written_at is None:
+        return False
+    started = datetime.datetime.strptime(inspection["State"]["StartedAt"][:19], "%Y-%m-%dT%H:%M:%S")
+    started = started.replace(tzinfo=datetime.timezone.utc)
+    return 0 <= written_at - started.timestamp() <= GENERATION_SECONDS
+
+
+def assemble(
+    inspection: t.Mapping[str, t.Any], found: dict[str, t.Any], variables: t.Mapping[str, str] | None = None
+) -> Instance:
     """Joins an inspection with the answer of the probe's ``describe``; raises PooledError if it cannot be moved at all.
+    *variables*: those that the user names as the address's, by part.
 
     What its networks and its Compose project allow is not known from these two; see :func:`with_name`, :func:`with_compose`.
     """
@@ -58,17 +75,26 @@ def assemble(inspection: t.Mapping[str, t.Any], found: dict[str, t.Any]) -> Inst
     _check_own_namespaces(name, inspection["HostConfig"])
     family = _container.family(inspection)
     major = major_of(found["version"])
+    environment = _container.environment(inspection)
+    entry = found.get("entry_conf") if family == "official" else None
     address = _odoo_address.resolve(
         _odoo_address.Evidence(
             family=family,
             major=major,
             argv=tuple(found["argv"]),
             command=_container.command(inspection),
-            environment=_container.environment(inspection),
+            environment=environment,
             conf=found["conf"],
+            entry_conf=entry and entry["conf"],
+            unset=found.get("conf_unset", ()),
+            conf_is_young=_is_young(found.get("conf_written_at"), inspection),
+            variables=variables or {},
+            exported={name: value for name, value in found.get("exported", {}).items() if name not in environment},
         )
     )
-    conf = _container.host_mount(inspection, found["conf_path"]) if found["conf_path"] else None
+    asked = address.host_source.entry_file or address.port_source.entry_file
+    path = entry["path"] if entry and asked else found["conf_path"]
+    conf = _container.host_mount(inspection, path) if path else None
     circumstances = _odoo_address.Circumstances(
         address=address,
         family=family,
@@ -214,6 +240,13 @@ def check_replica(instance: Instance) -> None:
 
 def check_movable(instance: Instance) -> None:
     """Raises PooledError for an address that is no address: without one Odoo uses a Unix socket."""
+    error = instance.found.get("conf_error")
+    if not instance.address.host and error:
+        raise PooledError(
+            f"container {instance.name!r}: where its database is cannot be told, because its odoo.conf cannot be read ({error})."
+            " Odoo will not start with it again either; mend the file first",
+            "name",
+        )
     if not instance.address.host or instance.address.host.startswith("/"):
         raise PooledError(
             f"container {instance.name!r} reaches PostgreSQL by a Unix socket, not over the network; give it a db_host"

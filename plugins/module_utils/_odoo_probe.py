@@ -202,8 +202,9 @@ def http_address(instance):
 
 
 def serves_http(instance):
-    """Whether it answers at all. With workers below 0 Odoo forks no HTTP worker, though it opens the port (odoo/service/server.py,
-    PreforkServer.process_spawn; its deployment guide has crons alone that way). Former names: odoo/tools/config.py."""
+    """Whether it answers at all. With workers below 0 Odoo forks no HTTP worker, though it opens the port
+    (odoo/service/server.py, PreforkServer.process_spawn; its deployment guide has crons alone that way). Former names:
+    odoo/tools/config.py."""
     if {"--no-http", "--no-xmlrpc"} & set(instance.argv) or int(instance.setting("workers", "--workers") or "0") < 0:
         return False
     raw = raw_conf(instance.conf_path)
@@ -270,7 +271,7 @@ class Instance:
         self.argv = self.process["argv"]
         self.environment = environment_of(self.process["pid"])
         self.version = version_of(self.process, self.environment)
-        self.conf_path = conf_path(self.argv, self.environment)
+        self.conf_path = absolute(conf_path(self.argv, self.environment), self.process["pid"])
         self.conf = read_conf(self.conf_path)
 
     @property
@@ -322,10 +323,28 @@ class Instance:
         return psycopg2.connect(**{key: value for key, value in arguments.items() if value is not None})
 
 
+def servers_now():
+    """The Odoo servers that run beside each other, by process number. A process between two of a reload is looked at again."""
+    for _attempt in range(3):
+        found = odoo_processes()
+        pids = {process["pid"] for process in found}
+        roots = [process["pid"] for process in found if process["ppid"] not in pids]
+        if len(roots) < 2:
+            break
+        time.sleep(1)
+    return roots
+
+
 def describe(request):
     instance = Instance()
     if instance.process is None:
         return {"odoo": False}
+    servers = servers_now()
+    if len(servers) > 1:
+        raise CheckFailed(
+            f"{len(servers)} Odoo servers run in it (processes {', '.join(map(str, servers))}), whose connections cannot be told"
+            " apart; give each a container of its own"
+        )
     conf, argv = instance.conf, instance.argv
     workers = instance.setting("workers", "--workers") or "0"
     crons = instance.setting("max_cron_threads", "--max-cron-threads") or "2"
@@ -339,6 +358,11 @@ def describe(request):
         "version": instance.version,
         "conf_path": instance.conf_path and os.path.realpath(instance.conf_path),
         "conf": {key: conf[key] for key in CONF_KEYS if key in conf},
+        "conf_error": conf_error(instance.conf_path),
+        **about_conf(instance),
+        "exported": {
+            name: instance.environment[name] for name in ("PGHOST", "PGPORT") if instance.environment.get(name)
+        },
         "workers": int(workers),
         "cron_threads": int(crons),
         "db_maxconn": int(instance.setting("db_maxconn", "--db_maxconn") or "64"),
@@ -354,6 +378,36 @@ def describe(request):
         "leaves_by": leaves_by(named_hosts(instance)),
         "job_runner": job_runner(instance),
     }
+
+
+def about_conf(instance):
+    """When odoo.conf was written last, which parts of the address it says to be unset, and the file that the official image's
+    entrypoint asks ($ODOO_RC), where Odoo reads another one (-c)."""
+    raw = raw_conf(instance.conf_path)
+    unset = [key for key in ("db_host", "db_port") if raw.get(key) in UNSET]
+    asked = instance.environment.get("ODOO_RC") or instance.environment.get("OPENERP_SERVER")
+    entry = None
+    if asked and os.path.realpath(asked) != os.path.realpath(instance.conf_path or ""):
+        found = read_conf(asked)
+        entry = {
+            "path": os.path.realpath(asked),
+            "conf": {key: found[key] for key in ("db_host", "db_port") if key in found},
+        }
+    try:
+        written = os.stat(instance.conf_path).st_mtime if instance.conf_path else None
+    except OSError:
+        written = None
+    return {"conf_unset": unset, "conf_written_at": written, "entry_conf": entry}
+
+
+def absolute(path, pid):
+    """A relative path begins where the process works."""
+    if not path or os.path.isabs(path):
+        return path
+    try:
+        return os.path.join(os.readlink(f"/proc/{pid}/cwd"), path)
+    except OSError:
+        return path
 
 
 def sslmode(instance):
@@ -543,7 +597,17 @@ def databases(request):
     address = (request["host"], request["port"])
     found = tenants(instance, *address)
     with_jobs = [name for name in found if request.get("queue_job") and has_queue_job(instance, address, name)]
-    return {"databases": found, "queue_job": with_jobs}
+    return {"databases": found, "queue_job": with_jobs, "pgbouncer": answers_as_pgbouncer(instance, address)}
+
+
+def answers_as_pgbouncer(instance, address):
+    """Whether it is a PgBouncer that answers. Its console has the name of a database, pgbouncer, which PostgreSQL does not know;
+    PgBouncer lets in whom its stats_users or admin_users name, and tells others that they are not allowed."""
+    try:
+        instance.connect("pgbouncer", *address).close()
+    except Exception as error:  # psycopg2's, which is imported where it is used
+        return "not allowed" in str(error)
+    return True
 
 
 def has_queue_job(instance, address, dbname):

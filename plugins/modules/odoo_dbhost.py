@@ -103,6 +103,13 @@ options:
       - Go on although another source names another address that does not count.
     type: bool
     default: false
+  address_variables:
+    description:
+      - The environment variables from which an image with a start script of its own makes its odoo.conf or Odoo's arguments, by
+        C(host) and C(port), such as C({host: DB_HOST, port: DB_PORT}). They count for every container that has the one for the
+        host. Without them a variable is taken that holds the running host, if there is exactly one and its name says so.
+    type: dict
+    default: {}
   timeout:
     description:
       - Seconds until the instance must work at its new address. Odoo lets a request run for 120 seconds by default, and
@@ -211,6 +218,7 @@ def main() -> None:
             "runner_host": {"type": "str"},
             "runner_port": {"type": "int", "default": 5432},
             "ignore_shadowed": {"type": "bool", "default": False},
+            "address_variables": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 180},
             "state_dir": {"type": "path", "default": "/var/lib/pooled-odoo/cutover"},
         },

@@ -31,6 +31,21 @@ options:
         address that it had before it was moved.
     type: bool
     default: true
+  address_variables:
+    description:
+      - The environment variables from which an image with a start script of its own makes its odoo.conf or Odoo's arguments, by
+        C(host) and C(port), such as C({host: DB_HOST, port: DB_PORT}). They count for every container that has the one for the
+        host. Without them a variable is taken that holds the running host, if there is exactly one and its name says so.
+    type: dict
+    default: {}
+  unreadable:
+    description:
+      - What follows where an instance cannot be understood - it cannot be looked into, two servers run in one container, its
+        database does not answer. With V(fail) the module fails, naming all of these. With V(leave_out) they are left out with a
+        warning each; their connections then stay beside the pools.
+    type: str
+    choices: [fail, leave_out]
+    default: fail
   state_dir:
     description:
       - Directory of the rollback tokens of M(pooled.odoo.odoo_dbhost), to tell what an address has meant before it was moved.
@@ -99,6 +114,10 @@ instances:
           server_environment keeps it from reading odoo.conf.
       type: dict
       returned: success
+    behind_pooler:
+      description: Whether a PgBouncer answers at its address that is none of this collection's.
+      type: bool
+      returned: when O(databases=true)
     queue_job:
       description: Under C(databases) the databases that have queue_job installed, if the instance starts a job runner.
       type: dict
@@ -220,7 +239,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils._move.containers impor
 def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
     """The containers asked for, or all that run Odoo."""
     if names is None:
-        running = client.containers.list()
+        running = client.containers.list(ignore_removed=True)
         # The half-made container of an interrupted move is no instance of its own.
         return [c for c in running if not c.name.endswith(NEW_SUFFIX) and _docker.runs_odoo(c)]
     containers = [_docker.find(client, name) for name in names]
@@ -234,10 +253,10 @@ def look_at_all(
 ) -> tuple[list[dict[str, t.Any]], list[str]]:
     """The instances, and why some containers that nobody has named are left out."""
     poolers = _alias.poolers(client)
-    instances, left_out = [], []
+    instances, left_out, unreadable = [], [], []
     for container in containers:
         try:
-            instances.append(look_at(client, container, poolers, params["state_dir"], params["databases"]))
+            instances.append(look_at(client, container, poolers, params))
         except _odoo_instance.SharesNamespaces as error:
             if params["containers"] is not None:
                 raise
@@ -246,13 +265,26 @@ def look_at_all(
             # A shell, an upgrade or whatever else Odoo's script can do beside a server.
             if params["containers"] is not None:
                 raise
+        except PooledError as error:
+            # One that is gone by now is nobody's.
+            if params["containers"] is not None or _docker.find_or_none(client, container.id) is not None:
+                unreadable.append(f"{container.name} ({error.message})")
+    if unreadable and params["unreadable"] == "fail":
+        raise PooledError(
+            f"not every instance can be understood: {'; '.join(unreadable)}. Mend the cause; or name the containers that are"
+            " meant (pooled_odoo_containers); or leave these out, and their connections beside the pools"
+            " (pooled_odoo_unreadable_instances: leave_out)",
+            "unreadable",
+        )
+    left_out += [f"left out, because it cannot be understood: {told}" for told in unreadable]
     return sorted(instances, key=lambda instance: str(instance["name"])), left_out
 
 
 def look_at(
-    client: t.Any, container: t.Any, poolers: t.Mapping[str, str], state_dir: str, with_databases: bool
+    client: t.Any, container: t.Any, poolers: t.Mapping[str, str], params: t.Mapping[str, t.Any]
 ) -> dict[str, t.Any]:
-    instance, _name = _odoo_discovery.look_at(client, container)
+    state_dir, variables = params["state_dir"], params["address_variables"]
+    instance, _name = _odoo_discovery.look_at(client, container, variables)
     found = instance.found
     described = _odoo_instance.describe(instance)
     described["methods"] = [way._asdict() for way in methods.ways(instance.circumstances)]
@@ -267,7 +299,7 @@ def look_at(
     ends = {end["address"] for end in found["connections"]}
     described["connected_poolers"] = sorted({name for address, name in poolers.items() if address in ends})
     described["unread"] = is_unread(instance, state_dir)
-    if with_databases:
+    if params["databases"]:
         record = journal.load(state_dir, container.name)
         addresses = [(host, port)] + ([(record["before"]["host"], record["before"]["port"])] if record else [])
         # The name that it had for PostgreSQL may be nobody's either.
@@ -277,6 +309,7 @@ def look_at(
         answer = databases(container, found, addresses)
         described["databases"] = answer["databases"]
         described["queue_job"] = {"databases": answer["queue_job"]}
+        described["behind_pooler"] = answer["pgbouncer"] and not described["poolers"]
     return described
 
 
@@ -312,6 +345,8 @@ def main() -> None:
             **_docker.argument_spec(),
             "containers": {"type": "list", "elements": "str"},
             "databases": {"type": "bool", "default": True},
+            "address_variables": {"type": "dict", "default": {}},
+            "unreadable": {"type": "str", "choices": ["fail", "leave_out"], "default": "fail"},
             "state_dir": {"type": "path", "default": "/var/lib/pooled-odoo/cutover"},
         },
         supports_check_mode=True,

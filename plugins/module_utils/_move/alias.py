@@ -43,7 +43,7 @@ class Alias(Method):
             return circumstances.name_is_fixed
         if "port" in parts:
             return "a name keeps its port, and the pooler listens on another one (pooled_odoo_pooler_port)"
-        if circumstances.workers <= 0:
+        if circumstances.workers == 0:
             return (
                 "Odoo runs threaded (workers = 0) and would keep its connections to PostgreSQL for as long as it likes; only a"
                 " restart ends them"

@@ -172,13 +172,33 @@ class Method(abc.ABC):
         return instance.conf.host_path if kind == "file" and instance.conf else kind
 
 
+PASSED_BY_SCRIPT = (
+    "{name} is passed by a script or shell in the image, not by the container's own command, and no variable explains it; name"
+    " the variables that it is made from (pooled_odoo_address_variables)"
+)
+
+
 def against_environment(circumstances: _odoo_address.Circumstances, parts: t.Collection[str]) -> str | None:
     """What keeps the environment from changing *parts* of the address. Pure."""
-    for source in _odoo_address.sources(circumstances, parts):
+    address = circumstances.address
+    for part, source in sorted(_odoo_address.by_part(address, parts).items()):
+        if source.kind == "file" and address.generated:
+            return (
+                f"odoo.conf gives the address ({source}) and is written anew at each start, from what is not known here; name the"
+                " variables that it is made from (pooled_odoo_address_variables)"
+            )
         if source.kind == "file":
             return f"odoo.conf gives the address ({source}) and wins over the environment"
-        if source.kind == "default" and not _odoo_address.FAMILIES[circumstances.family].host:
-            return "this image takes no address from the environment"
+        if source.kind == "environment" and not source.replaceable:
+            return (
+                f"{source.name} is exported by a script in the image, from what is not known here; name the variables that it"
+                " takes it from (pooled_odoo_address_variables)"
+            )
+        if source.kind == "default" and part not in address.variables:
+            return (
+                f"it is not known which variable gives this image the {part}; name it (pooled_odoo_address_variables), or leave"
+                f" the {part} as it is"
+            )
     return None
 
 
@@ -186,8 +206,7 @@ def replacements(
     instance: _odoo_instance.Instance, parts: t.Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The environment variables and the arguments of the command that carry *parts*. Pure."""
-    family = _odoo_address.FAMILIES[instance.circumstances.family]
-    sources = {"host": instance.address.host_source, "port": instance.address.port_source}
+    sources = _odoo_address.by_part(instance.address, parts)
     variables, arguments = {}, {}
     for part, value in parts.items():
         source = sources[part]
@@ -196,5 +215,11 @@ def replacements(
         elif source.kind == "environment":
             variables[source.name] = value
         else:
-            variables[getattr(family, part)[0]] = value
+            variables[instance.address.variables[part]] = value
+    # Other places that say the same would disagree from now on.
+    for part, source in instance.address.equal:
+        if part in parts and source.kind == "environment" and source.replaceable:
+            variables[source.name] = parts[part]
+        elif part in parts and source.kind == "argument" and source.replaceable:
+            arguments[source.name] = parts[part]
     return variables, arguments

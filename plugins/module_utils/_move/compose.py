@@ -23,6 +23,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import containers, gate, journal
 from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
+    PASSED_BY_SCRIPT,
     Method,
     Move,
     Outcome,
@@ -43,6 +44,8 @@ class Compose(Method):
         if circumstances.no_compose_files:
             return circumstances.no_compose_files
         for source in _odoo_address.sources(circumstances, parts):
+            if source.kind == "argument" and not source.replaceable:
+                return PASSED_BY_SCRIPT.format(name=source.name)
             if source.kind == "argument":
                 return f"{source.name} stands in the service's command; change it there and run docker compose up -d"
         return against_environment(circumstances, parts)
@@ -55,7 +58,12 @@ class Compose(Method):
         self.replicas = _docker.replicas(self.context.client, service.project, service.service)
         self.compose = _compose.Compose(service, self.context.params["compose_command"], self.replicas)
         self.project = self.compose.project()
-        self.variables, _arguments = replacements(move.instance, move.parts)
+        self.variables, arguments = replacements(move.instance, move.parts)
+        for argument in sorted(arguments):
+            self.context.warnings.append(
+                f"{argument} in the command of the service {service.service} still says the former address; it does not count"
+                " there, but change it too"
+            )
         if move.runner:
             self.variables.update(_queue_job.values(move.runner, _queue_job.VARIABLES))
         following = self._following()

@@ -42,12 +42,17 @@ class ConfFile(Method):
 
     @staticmethod
     def against(circumstances: _odoo_address.Circumstances, parts: t.Collection[str]) -> str | None:
-        for source in _odoo_address.sources(circumstances, parts):
-            if source.kind != "file":
-                return f"the address does not come from odoo.conf but from {source}"
+        address = circumstances.address
+        in_file = [source for source in (address.host_source, address.port_source) if source.kind == "file"]
+        for part, source in sorted(_odoo_address.by_part(address, parts).items()):
+            # Where one part stands, a line for the other one beside it decides that too.
+            if source.kind != "file" and not (in_file and part in address.conf_wins):
+                return f"the {part} does not come from odoo.conf but from {source}"
+        if len({source.entry_file for source in in_file}) > 1:
+            return "host and port come from two files, that of $ODOO_RC and that of -c; write both into one of them"
         if not circumstances.conf_on_host:
             return "odoo.conf lies inside the image, not on the host; mount it into the container"
-        if _odoo_address.FAMILIES[circumstances.family].generated_conf:
+        if address.generated:
             return "this image writes odoo.conf anew at each start"
         return None
 
@@ -126,7 +131,7 @@ class Reload(ConfFile):
         reason = ConfFile.against(circumstances, parts)
         if reason:
             return reason
-        if circumstances.workers <= 0:
+        if circumstances.workers == 0:
             return "Odoo runs threaded (workers = 0), where SIGHUP can end it"
         if not facts(circumstances.major).graceful_reload:
             version = circumstances.major or "of unknown version"
@@ -161,7 +166,9 @@ def as_it_runs(
     said = _odoo_conf.read(_files.text_of(journal.file_before(shared["file"])))
     conf = {key: value for key, value in instance.found["conf"].items() if key not in CONF_KEYS.values()}
     conf.update({key: said[key] for key in CONF_KEYS.values() if key in said})
-    running, its_name = _odoo_discovery.understand(context.client, container, {**instance.found, "conf": conf})
+    found = {**instance.found, "conf": conf}
+    variables = context.params["address_variables"]
+    running, its_name = _odoo_discovery.understand(context.client, container, found, variables)
     return (running, its_name) if running.address.host_source.kind == "file" else None
 
 
@@ -223,7 +230,7 @@ def restore_file(entry: journal.File, keys: t.Mapping[str, t.Collection[str]]) -
         return None
     text = _files.text_of(now)
     for section, names in keys.items():
-        former = _odoo_conf.read(_files.text_of(before), section)
+        former = _odoo_conf.written(_files.text_of(before), section)
         text = _odoo_conf.edit(text, {name: former[name] for name in names if name in former}, section)
         text = _odoo_conf.remove(text, [name for name in names if name not in former], section)
     write_conf(place, _files.bytes_of(text), entry["in_place"])

@@ -130,7 +130,9 @@ class Mover:
             )
 
     def _look_at(self, container: t.Any) -> tuple[_odoo_instance.Instance, NameOrReason]:
-        instance, name = _odoo_discovery.look_at(self.context.client, container)
+        instance, name = _odoo_discovery.look_at(
+            self.context.client, container, self.context.params["address_variables"]
+        )
         return self._method().recall(instance, name) if self.context.record else (instance, name)
 
     def _stands(self, container: t.Any, instance: _odoo_instance.Instance) -> bool:

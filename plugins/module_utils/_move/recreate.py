@@ -16,6 +16,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import containers, gate, journal
 from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
+    PASSED_BY_SCRIPT,
     Method,
     Move,
     Outcome,
@@ -40,7 +41,7 @@ class Recreate(Method):
             )
         for source in _odoo_address.sources(circumstances, parts):
             if source.kind == "argument" and not source.replaceable:
-                return f"{source.name} is passed by a script or shell in the image, not by the container's own command"
+                return PASSED_BY_SCRIPT.format(name=source.name)
         return against_environment(circumstances, parts)
 
     def plan(self, move: Move) -> None:

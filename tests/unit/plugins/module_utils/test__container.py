@@ -129,13 +129,31 @@ def test_stays_inside(path: str, inside: bool) -> None:
     assert _container.stays_inside(INSPECTION, path) is inside
 
 
-FAMILIES = [
+RC = "ODOO_RC=/etc/odoo/odoo.conf"
+CAMPTOCAMP = ["ODOO_RC=/odoo/odoo.cfg", "ODOO_BASE_URL=http://localhost:8069", "ODOO_REPORT_URL=http://localhost:8069"]
+FAMILIES: list[tuple[dict[str, t.Any], str]] = [
     ({}, "official"),
-    ({"Env": ["DOODBA_ENVIRONMENT=prod"]}, "doodba"),
-    ({"Image": "bitnami/odoo:16"}, "bitnami"),
-    ({"Image": "camptocamp/odoo-project:17.0"}, "camptocamp"),
-    ({"Image": "ghcr.io/acsone/odoo-bedrock:18.0"}, "acsone"),
-    ({"Entrypoint": None}, "unknown"),
+    # An old fork of it.
+    ({"Env": ["OPENERP_SERVER=/etc/odoo/openerp-server.conf"], "Image": "acme/erp"}, "official"),
+    ({"Env": ["ODOO_VERSION=17.0", "ODOO_RC=/run/odoo.conf"]}, "official"),
+    # What users set for themselves makes no other family of it.
+    ({"Env": [RC, "HOST=pg", "ODOO_BASE_URL=https://erp.example.org"]}, "official"),
+    ({"Env": [RC, "ODOO_REPORT_URL=", "ODOO_BIN="]}, "official"),
+    ({"Env": [RC], "Image": "registry.example.org/camptocamp-erp:17"}, "official"),
+    ({"Env": ["DEPTH_DEFAULT=1"], "Entrypoint": ["/opt/odoo/common/entrypoint"]}, "doodba"),
+    ({"Image": "bitnami/odoo:16", "Entrypoint": ["/opt/bitnami/scripts/odoo/entrypoint.sh"], "Env": []}, "bitnami"),
+    ({"Image": "acme/erp", "Env": CAMPTOCAMP, "Entrypoint": ["docker-entrypoint.sh"]}, "camptocamp"),
+    (
+        {
+            "Image": "ghcr.io/acsone/odoo-bedrock:18.0",
+            "Env": ["ODOO_BIN=odoo", "ODOO_RC=/etc/odoo.cfg"],
+            "Entrypoint": ["/usr/local/bin/entrypoint.sh"],
+        },
+        "acsone",
+    ),
+    ({"Entrypoint": None, "Image": "acme/erp"}, "unknown"),
+    # One mark alone tells nothing.
+    ({"Entrypoint": ["/run.sh"], "Image": "camptocamp/erp", "Env": []}, "unknown"),
 ]
 
 

@@ -23,6 +23,9 @@ NEEDS = [
     ({**PREFORK, **JOBS}, 4 * 2 + 2 + 2 * 2, 14 + 2),
     # A runner without a tenant that has the module runs no job.
     ({**PREFORK, "queue_job": {"databases": []}}, 10, 12),
+    # Crons alone: no worker, no websocket process.
+    ({**PREFORK, "workers": -1, "http": None}, 2 * 2, 4 + 2),
+    ({**THREADED, "http": None}, 2 * 2, 4 + 2),
     # Nothing bounds threads but Odoo's own pool, three of whose connections are listeners.
     (THREADED, 61, 61),
     ({**THREADED, "db_maxconn": 16}, 13, 13),

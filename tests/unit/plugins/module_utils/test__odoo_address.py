@@ -115,6 +115,100 @@ CASES: list[tuple[str, dict[str, t.Any], tuple[str, int], tuple[str, str]]] = [
         ("file", "db_host"),
     ),
     (
+        "official: an argument of the command that nothing is appended to, as since 2026-05, counts before odoo.conf",
+        {"argv": ("--db_host=db",), "command": (*ENTRYPOINT, "--db_host=db"), "conf": {"db_host": "db"}},
+        ("db", 5432),
+        ("argument", "--db_host"),
+    ),
+    (
+        "official: Odoo reads another file (-c) than the entrypoint asks, which so takes HOST",
+        {
+            "argv": ("--db_host=pg", "--db_port=5432"),
+            "environment": {"HOST": "pg"},
+            "conf": {"db_host": "pg", "db_port": "5432"},
+            "entry_conf": {},
+        },
+        ("pg", 5432),
+        ("environment", "HOST"),
+    ),
+    (
+        "official: the file that the entrypoint asks counts, though Odoo reads another",
+        {"major": 17, "argv": ("--db_host=pg",), "conf": {"db_host": "other"}, "entry_conf": {"db_host": "pg"}},
+        ("pg", 5432),
+        ("file", "db_host"),
+    ),
+    (
+        "db_port = False: the line is where a port belongs",
+        {"family": "unknown", "conf": {"db_host": "pg"}, "unset": ("db_port",)},
+        ("pg", 5432),
+        ("file", "db_host"),
+    ),
+    (
+        "a start script of the image's own makes odoo.conf from DB_HOST",
+        {
+            "conf": {"db_host": "pg"},
+            "environment": {"DB_HOST": "pg", "DB_PORT": "5432", "ODOO_RC": "/run/odoo.conf"},
+            "conf_is_young": True,
+        },
+        ("pg", 5432),
+        ("environment", "DB_HOST"),
+    ),
+    (
+        "the same, named by the user",
+        {
+            "conf": {"db_host": "pg"},
+            "environment": {"MY_HOST": "pg", "MY_PORT": "6000"},
+            "variables": {"host": "MY_HOST", "port": "MY_PORT"},
+        },
+        ("pg", 6000),
+        ("environment", "MY_HOST"),
+    ),
+    (
+        "what the user names counts only where it is",
+        {"conf": {"db_host": "pg"}, "variables": {"host": "MY_HOST"}},
+        ("pg", 5432),
+        ("file", "db_host"),
+    ),
+    (
+        "a script of the image's own passes what it takes from DB_HOST",
+        {
+            "family": "unknown",
+            "argv": ("--db_host=pg", "--db_port=5432"),
+            "command": ("/run.sh",),
+            "environment": {"DB_HOST": "pg"},
+        },
+        ("pg", 5432),
+        ("environment", "DB_HOST"),
+    ),
+    (
+        "an entrypoint of its own around the official one",
+        {
+            "family": "unknown",
+            "argv": ("--db_host=db",),
+            "command": ("/usr/local/bin/acme-entrypoint.sh", "odoo"),
+            "environment": {"HOST": "db"},
+        },
+        ("db", 5432),
+        ("environment", "HOST"),
+    ),
+    (
+        "two variables explain it: none is guessed",
+        {
+            "family": "unknown",
+            "argv": ("--db_host=pg",),
+            "command": ("/run.sh",),
+            "environment": {"DB_HOST": "pg", "POSTGRES_HOST": "pg"},
+        },
+        ("pg", 5432),
+        ("argument", "--db_host"),
+    ),
+    (
+        "a wrapper exports PGHOST, which the container does not have",
+        {"family": "unknown", "exported": {"PGHOST": "pg"}},
+        ("pg", 5432),
+        ("environment", "PGHOST"),
+    ),
+    (
         "host and port each for itself",
         {"argv": ("--db_host=env",), "environment": {"HOST": "env"}, "conf": {"db_port": "6000"}},
         ("env", 6000),
@@ -158,3 +252,45 @@ def test_parts_to_move() -> None:
     assert _odoo_address.parts_to_move(found, "pooled", 5432) == {"host": "pooled"}
     assert _odoo_address.parts_to_move(found, "pooled", 6432) == {"host": "pooled", "port": "6432"}
     assert _odoo_address.parts_to_move(found, "db", 5432) == {}
+
+
+@pytest.mark.parametrize(
+    ("environment", "names"),
+    [
+        ({"DB_HOST": "pg", "SMTP_HOST": "pg", "HOSTNAME": "pg"}, ["DB_HOST"]),
+        ({"DB_HOST": "pg", "SERVER": "pg"}, ["DB_HOST"]),
+        ({"SERVER": "pg"}, ["SERVER"]),
+        ({"DB_HOST": "other", "REDIS_HOST": "pg", "PROXY_ADDR": "pg"}, []),
+        ({"PGHOST": "pg", "DB_SERVER": "pg"}, ["DB_SERVER", "PGHOST"]),
+    ],
+)
+def test_what_explains_a_host(environment: dict[str, str], names: list[str]) -> None:
+    assert _odoo_address.explaining(environment, "pg") == names
+
+
+def test_a_file_that_is_as_young_as_the_container_is_generated() -> None:
+    """But the official image's is the operator's, unless a variable that it does not know holds the very host."""
+    young: dict[str, t.Any] = {"conf": {"db_host": "pg"}, "conf_is_young": True}
+    assert resolve(**young).generated is False
+    assert resolve(**young, environment={"HOST": "pg"}).generated is False
+    assert resolve(**young, environment={"DB_HOST": "elsewhere"}).generated is False
+    assert resolve(**young, environment={"DB_HOST": "pg"}).generated is True
+    assert resolve("unknown", **young).generated is True
+
+
+def test_what_a_line_in_odoo_conf_would_decide() -> None:
+    """The official image up to 18 asks odoo.conf first for each part; from 19 on a PGHOST counts before."""
+    found = resolve(major=17, argv=("--db_host=pg", "--db_port=5432"), conf={"db_host": "pg"})
+    assert found.port_source[:2] == ("default", "port")
+    assert found.conf_wins == {"host", "port"}
+    assert resolve(environment={"PGHOST": "pg"}).conf_wins == {"port"}
+    assert resolve(major=18, environment={"PGHOST": "pg"}).conf_wins == {"host", "port"}
+    assert resolve(argv=("--db_host=pg",), environment={"HOST": "pg"}, entry_conf={}).conf_wins == frozenset()
+
+
+def test_sources_that_say_the_same_are_known() -> None:
+    found = resolve(
+        argv=("--db_host=pg", "--db_host=pg"), command=(*ENTRYPOINT, "--db_host=pg"), environment={"HOST": "pg"}
+    )
+    assert found.host_source[:2] == ("environment", "HOST")
+    assert [(part, source.kind) for part, source in found.equal] == [("host", "argument")]

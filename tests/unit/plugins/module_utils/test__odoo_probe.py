@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
@@ -163,3 +164,46 @@ def instance(folder: Path, conf: str, environment: dict[str, str]) -> t.Any:
     made.argv, made.environment, made.version = ["odoo"], environment, "19.0"
     made.conf_path, made.conf = str(path), _odoo_probe.read_conf(str(path))
     return made
+
+
+SERVES: list[tuple[list[str], str, dict[str, str], bool]] = [
+    (["odoo"], "", {}, True),
+    (["odoo", "--no-http"], "", {}, False),
+    (["odoo", "--no-xmlrpc"], "", {}, False),
+    (["odoo"], "http_enable = False\n", {}, False),
+    (["odoo"], "xmlrpc = False\n", {}, False),
+    (["odoo"], "workers = -1\n", {}, False),
+    (["odoo", "--workers=-1"], "workers = 4\n", {}, False),
+    (["odoo", "--workers=2"], "http_enable = True\n", {}, True),
+    (["odoo"], "", {"ODOO_HTTP_ENABLE": "False"}, False),
+]
+
+
+@pytest.mark.parametrize(("argv", "conf", "environment", "serves"), SERVES)
+def test_a_server_without_http_is_known(
+    tmp_path: Path, argv: list[str], conf: str, environment: dict[str, str], serves: bool
+) -> None:
+    (tmp_path / "odoo.conf").write_text("[options]\n" + conf)
+    instance = object.__new__(_odoo_probe.Instance)
+    instance.argv, instance.environment, instance.version = argv, environment, "19.0"
+    instance.conf_path = str(tmp_path / "odoo.conf")
+    instance.conf = _odoo_probe.read_conf(instance.conf_path)
+    assert _odoo_probe.serves_http(instance) is serves
+    assert (_odoo_probe.http_address(instance) is None) is not serves
+
+
+def test_why_a_file_cannot_be_read_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "odoo.conf"
+    path.write_text("[options]\nlog_handler = a\ndb_host = pg\nlog_handler = b\n")
+    assert _odoo_probe.read_conf(str(path)) == {}
+    error = _odoo_probe.conf_error(str(path))
+    assert error is not None
+    assert "line  4" in error
+    assert "log_handler" in error
+    path.write_text("[options]\ndb_host = pg\n")
+    assert _odoo_probe.conf_error(str(path)) is None
+
+
+def test_a_relative_path_begins_where_the_process_works() -> None:
+    assert _odoo_probe.absolute("odoo.conf", os.getpid()) == f"{os.getcwd()}/odoo.conf"
+    assert _odoo_probe.absolute("/etc/odoo.conf", os.getpid()) == "/etc/odoo.conf"

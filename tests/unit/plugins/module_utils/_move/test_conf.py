@@ -88,3 +88,13 @@ def test_messages_name_the_file_and_not_the_way_to_it(erp: dict[str, t.Any]) -> 
     with pytest.raises(PooledError) as caught:
         conf.read_conf(place)
     assert caught.value.message == f"{place} is not a plain file; put one there or remove it"
+
+
+def test_a_value_that_was_unset_comes_back_as_it_was_written(erp: dict[str, t.Any]) -> None:
+    """Also where somebody has edited the file meanwhile, so that only the address is rolled back."""
+    path = Path(erp["mount"].host_path)
+    before, after = b"[options]\ndb_host = db\ndb_port = False\n", b"[options]\ndb_host = pooled-odoo\ndb_port = 6432\n"
+    entry = journal.remember_file(str(path), before, after, False, str(path))
+    path.write_bytes(after + b"workers = 4\n")
+    assert conf.restore_file(entry, {"options": ["db_host", "db_port"]}) is not None
+    assert path.read_bytes() == before + b"workers = 4\n"

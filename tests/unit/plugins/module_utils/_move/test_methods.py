@@ -55,13 +55,39 @@ METHODS: list[tuple[str, dict[str, t.Any], dict[str, t.Any], list[str]]] = [
     ),
     ("an argument of a service's command", BY_COMMAND, {"family": "unknown", "no_compose_files": None}, ["recreate"]),
     ("a script in the image passes it", BY_SCRIPT, {"family": "unknown"}, []),
+    (
+        "the port beside the host in odoo.conf",
+        {**OLD_ENTRYPOINT, "major": 17},
+        {"major": 17, "parts": ["host", "port"]},
+        ["restart"],
+    ),
+    (
+        "the host beside the port in odoo.conf",
+        {"major": 17, "argv": ("--db_host=db", "--db_port=6000"), "conf": {"db_port": "6000"}},
+        {"major": 17, "parts": ["host", "port"]},
+        ["restart"],
+    ),
+    (
+        "a script passes what DB_HOST says",
+        {**BY_SCRIPT, "environment": {"DB_HOST": "db"}},
+        {"family": "unknown"},
+        ["recreate"],
+    ),
+    (
+        "a script whose variable for the port nobody knows",
+        {**BY_SCRIPT, "environment": {"DB_HOST": "db"}},
+        {"family": "unknown", "parts": ["host", "port"]},
+        [],
+    ),
     ("generated odoo.conf", {"family": "camptocamp", **FROM_FILE}, {"family": "camptocamp"}, ["recreate"]),
 ]
 
 
 @pytest.mark.parametrize(("given", "changes", "open_ones"), [m[1:] for m in METHODS], ids=[m[0] for m in METHODS])
 def test_methods(given: dict[str, t.Any], changes: dict[str, t.Any], open_ones: list[str]) -> None:
-    found = methods.ways(circumstances(resolve(**given), **changes))
+    parts = changes.get("parts", ["host"])
+    others = {key: value for key, value in changes.items() if key != "parts"}
+    found = methods.ways(circumstances(resolve(**given), **others), parts)
     assert [way.name for way in found if way.open] == open_ones
     assert all(way.reason and way.interruption for way in found)
 
@@ -70,7 +96,7 @@ def test_a_port_from_elsewhere_closes_the_reload() -> None:
     given: dict[str, t.Any] = {"conf": {"db_host": "db"}, "argv": ("--db_port=5432",), "environment": {"PORT": "5432"}}
     state = circumstances(resolve(**given))
     assert methods.ways(state, ["host"])[0].open
-    assert not any(way.open for way in methods.ways(state, ["host", "port"]))
+    assert [way.name for way in methods.ways(state, ["host", "port"]) if way.open] == ["restart"]
 
 
 def test_a_name_keeps_its_port() -> None:

@@ -37,6 +37,7 @@ OPTIONS = {
     "port": 5432,
     "method": "auto",
     "ignore_shadowed": False,
+    "address_variables": {},
     "runner_host": None,
     "runner_port": 5432,
     "timeout": 1,
@@ -201,7 +202,9 @@ def without_docker(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_phase_and_every_end(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state_dir = str(tmp_path)
     instance = _odoo_instance.assemble(INSPECTION, found(case.host))
-    monkeypatch.setattr(_odoo_discovery, "look_at", lambda _client, _container: (instance, "it is nobody's name"))
+    monkeypatch.setattr(
+        _odoo_discovery, "look_at", lambda _client, _container, _variables: (instance, "it is nobody's name")
+    )
     monkeypatch.setattr(Fake, "calls", [])
     monkeypatch.setattr(Fake, "fails_at", case.fails_at)
     monkeypatch.setattr(Fake, "standing", case.standing)
