@@ -49,6 +49,8 @@ def find(client: t.Any, inspection: t.Mapping[str, t.Any], host: str) -> Name | 
     """What *host* is for the inspected container: the name that could be moved, or the reason why it cannot."""
     if _is_address(host):
         return f"{host} is an address, not a name"
+    if "," in host:
+        return f"{host} is a list of names, each of which another server may have"
     if _in_hosts_file(inspection, host):
         return f"the container's own hosts file gives {host} an address (extra_hosts, links)"
     networks = [
@@ -91,6 +93,8 @@ def hindrance(client: t.Any, name: Name, user: t.Mapping[str, t.Any]) -> str | N
             f"network {name.network} gives IPv6 addresses too, and a container that leaves it for another name comes back at"
             " another one of these"
         )
+    if name.holder is not None and _addresses.networks_of(name.holder.attrs)[name.network].get("GwPriority"):
+        return f"{name.holder.name} has a gateway priority on the network {name.network}, which it would lose by leaving it"
     refusal = _docker_networks.refusal_of_address(client, name.holder.attrs if name.holder else user, name.network)
     if refusal is None:
         return None

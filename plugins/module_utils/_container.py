@@ -97,13 +97,28 @@ def _carries(inspection: Inspection, part: str, mark: str) -> bool:
     return mark in words if part == "word" else any(mark in word for word in words)
 
 
+# Labels of who makes containers, and would make them anew; their values name what it is of.
+_OWNERS = {
+    "com.docker.swarm.service.name": "Swarm service",
+    "com.hashicorp.nomad.job_name": "Nomad job",
+    "com.hashicorp.nomad.alloc_id": "Nomad allocation",
+    "coolify.name": "Coolify's resource",
+    "coolify.applicationId": "Coolify's application",
+    "com.dokku.app-name": "Dokku's app",
+    "io.kubernetes.pod.name": "Kubernetes pod",
+}
+
+
 def manager(inspection: Inspection) -> str | None:
     """Who else would create this container again, and so undo what is done to it by hand."""
     labels = inspection["Config"].get("Labels") or {}
     if labels.get("com.docker.compose.project"):
         return f"Compose project {labels['com.docker.compose.project']}"
-    if labels.get("com.docker.swarm.service.name"):
-        return f"Swarm service {labels['com.docker.swarm.service.name']}"
+    for label, owner in _OWNERS.items():
+        if labels.get(label):
+            return f"{owner} {labels[label]}"
+    if {"service", "role", "destination"} <= labels.keys():
+        return f"Kamal's service {labels['service']}"
     return None
 
 
@@ -115,11 +130,15 @@ def stays_inside(inspection: Inspection, path: str) -> bool:
 
 
 def can_overlap(inspection: Inspection) -> bool:
-    """Whether a second container like this one can run beside it: no port of the host and no fixed address is taken."""
+    """Whether a second container like this one can run beside it: no port of the host, no fixed address and no hardware address
+    of its own is taken."""
     if inspection["HostConfig"].get("PortBindings"):
         return False
     networks = inspection["NetworkSettings"]["Networks"].values()
-    return not any((network.get("IPAMConfig") or {}).get("IPv4Address") for network in networks)
+    return not any(
+        (network.get("IPAMConfig") or {}).get("IPv4Address") or _asked_for_mac(inspection, network)
+        for network in networks
+    )
 
 
 def creation(
@@ -205,9 +224,18 @@ def endpoints(inspection: Inspection) -> dict[str, dict[str, t.Any]]:
             "IPAMConfig": network.get("IPAMConfig"),
             "Links": network.get("Links"),
             "DriverOpts": network.get("DriverOpts"),
+            "GwPriority": network.get("GwPriority"),
+            "MacAddress": _asked_for_mac(inspection, network),
         }
         endpoints[name] = {key: value for key, value in endpoint.items() if value}
     return endpoints
+
+
+def _asked_for_mac(inspection: Inspection, network: t.Mapping[str, t.Any]) -> str | None:
+    """The hardware address that was asked for. Docker tells one that it made itself just so; its own are locally administered."""
+    address = network.get("MacAddress") or ""
+    asked = address and (address == inspection["Config"].get("MacAddress") or not int(address.split(":")[0], 16) & 2)
+    return address if asked else None
 
 
 # Odoo's script, alone or behind its interpreter; the title that setproctitle gives its workers. Not PostgreSQL's

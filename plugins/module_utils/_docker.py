@@ -161,6 +161,20 @@ def runs_odoo(container: t.Any) -> bool:
     return container.status == "running" and _container.looks_like_odoo(process_titles(container))
 
 
+JOB_RUNNER = "odoo.addons.queue_job.jobrunner"
+
+
+def job_runners_with(client: t.Any, path: str, but: str) -> list[str]:
+    """The containers beside *but* that run queue_job's runner as a process of its own and have the host's file *path* mounted."""
+    return sorted(
+        container.name
+        for container in client.containers.list(ignore_removed=True)
+        if container.name != but
+        and _container.stays_inside(container.attrs, path)
+        and any(JOB_RUNNER in title for title in process_titles(container))
+    )
+
+
 def probe(container: t.Any, request: dict[str, t.Any], python: str = "python3") -> dict[str, t.Any]:
     """Runs the probe inside *container*; its answer. Raises PooledError where there is none."""
     # inspect finds the text also in the zip file in which Ansible sends a module.

@@ -118,6 +118,7 @@ def _join(network: t.Any, container: t.Any, endpoint: t.Mapping[str, t.Any], add
                 driver_opt=endpoint.get("DriverOpts"),
                 ipv4_address=wanted,
                 ipv6_address=(endpoint.get("IPAMConfig") or {}).get("IPv6Address"),
+                mac_address=endpoint.get("MacAddress"),
             )
             container.reload()
             return

@@ -86,7 +86,7 @@ class Address(t.NamedTuple):
     other sources with another value, ``equal`` other sources with the same, each with its
     part. ``generated``: odoo.conf is written anew at each
     start. ``conf_wins``: the parts that odoo.conf would decide if they were written there. ``variables``: the environment
-    variable that gives each part, or would.
+    variable that gives each part, or would. ``how``: how the host's source is known, in words.
     """
 
     host: str
@@ -99,6 +99,7 @@ class Address(t.NamedTuple):
     generated: bool = False
     conf_wins: frozenset[str] = frozenset()
     variables: t.Mapping[str, str] = {}
+    how: str = ""
 
 
 class Evidence(t.NamedTuple):
@@ -223,7 +224,32 @@ def resolve(evidence: Evidence) -> Address:
         part for part, source in sources.items() if _conf_would_win(part, source, evidence, family, generated)
     )
     variables = {part: names[0] for part, names in (("host", family.host), ("port", family.port)) if names}
-    return Address(host.value, number, host, port, fixed, tuple(shadowed), tuple(equal), generated, wins, variables)
+    return Address(
+        host=host.value,
+        port=number,
+        host_source=host,
+        port_source=port,
+        fixed=fixed,
+        shadowed=tuple(shadowed),
+        equal=tuple(equal),
+        generated=generated,
+        conf_wins=wins,
+        variables=variables,
+        how=_how(host, evidence, family),
+    )
+
+
+def _how(host: Source, evidence: Evidence, family: Family) -> str:
+    """How it is known that *host* is where the host comes from. The running process has the last word."""
+    if host.kind == "argument":
+        return "the process runs with it, and the command has it" if host.replaceable else "the process runs with it"
+    if argument(evidence.argv, "db_host") is not None:
+        return "the process runs with it, and nothing else that its start script reads says the same"
+    if family.generated_conf:
+        return "odoo.conf, which is made at each start, says the same"
+    if host.kind == "environment":
+        return "no argument has it, and Odoo or libpq reads this variable"
+    return "no argument has it, and this is what Odoo reads" if host.value else "nothing says it"
 
 
 def _candidates(part: str, evidence: Evidence, family: Family) -> list[Source]:

@@ -193,6 +193,7 @@ def describe(instance: Instance) -> dict[str, t.Any]:
             "port": address.port,
             "host_source": address.host_source._asdict(),
             "port_source": address.port_source._asdict(),
+            "how": address.how,
             "shadowed": [str(source) for source in address.shadowed],
             "resolved": found["resolved"].get(address.host, []),
         },

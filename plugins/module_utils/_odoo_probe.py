@@ -182,10 +182,14 @@ def readable_address(digits, width):
 
 
 def resolve(host):
-    try:
-        return sorted({entry[4][0] for entry in socket.getaddrinfo(host, None, 0, socket.SOCK_STREAM)})
-    except OSError:
-        return []
+    """The addresses of a name, or of a list of names, which libpq tries one after the other."""
+    found = set()
+    for name in host.split(","):
+        try:
+            found |= {entry[4][0] for entry in socket.getaddrinfo(name, None, 0, socket.SOCK_STREAM)}
+        except OSError:
+            continue
+    return sorted(found)
 
 
 def http_address(instance):

@@ -70,6 +70,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+left_out:
+  description: Containers that run Odoo and are none of the instances, each with why.
+  returned: success
+  type: list
+  elements: str
+  sample: ["erp9 is left out: container 'erp9' shares the network of host, where connections cannot be told apart"]
 instances:
   description: The Odoo instances, sorted by name.
   returned: success
@@ -178,7 +184,7 @@ instances:
     address:
       description:
         - The database address in use. C(host), C(port), where each comes from (C(host_source), C(port_source)), its
-          C(resolved) addresses as the container sees them, and C(shadowed) sources with another value.
+          C(resolved) addresses as the container sees them, C(how) that is known, and C(shadowed) sources with another value.
       type: dict
       returned: success
     poolers:
@@ -360,7 +366,7 @@ def main() -> None:
     strange = [(one["name"], _odoo_versions.unknown(one["version"])) for one in instances]
     for told in left_out + [f"{name}: {why}" for name, why in strange if why]:
         module.warn(told)
-    module.exit_json(changed=False, instances=instances)
+    module.exit_json(changed=False, instances=instances, left_out=left_out)
 
 
 if __name__ == "__main__":

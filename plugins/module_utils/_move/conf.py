@@ -56,6 +56,20 @@ class ConfFile(Method):
             return "this image writes odoo.conf anew at each start"
         return None
 
+    def obstacle(self, instance: _odoo_instance.Instance, name: NameOrReason, ends: t.Sequence[gate.End]) -> str | None:
+        """A job runner in a container of its own would be led into the transaction pool by the same file."""
+        if instance.conf is None:
+            return None
+        path = os.path.realpath(instance.conf.host_path)
+        runners = _docker.job_runners_with(self.context.client, path, instance.name)
+        section = _odoo_conf.read(_files.text_of(read_conf(path)), _queue_job.SECTION)
+        if not runners or section.get(_queue_job.KEYS["host"]):
+            return None
+        return (
+            f"{', '.join(runners)} is a job runner (queue_job) of its own that reads the same odoo.conf, and a transaction pooler"
+            f" cannot serve it; give it an address of its own there ([{_queue_job.SECTION}] {_queue_job.KEYS['host']})"
+        )
+
     def plan(self, move: Move) -> None:
         if move.instance.conf is None:
             raise PooledError(f"{self.context.name} has no odoo.conf on this host", "method")

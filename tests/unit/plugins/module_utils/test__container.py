@@ -164,6 +164,33 @@ def test_family(config: dict[str, t.Any], family: str) -> None:
     assert _container.family(document) == family
 
 
+OWNERS = [
+    ({"com.hashicorp.nomad.job_name": "erp"}, "Nomad job erp"),
+    ({"coolify.name": "erp-x1"}, "Coolify's resource erp-x1"),
+    ({"service": "erp", "role": "web", "destination": ""}, "Kamal's service erp"),
+    ({"service": "erp"}, None),
+]
+
+
+@pytest.mark.parametrize(("labels", "owner"), OWNERS)
+def test_who_would_make_it_anew(labels: dict[str, str], owner: str | None) -> None:
+    document = inspection()
+    document["Config"]["Labels"] = labels
+    assert _container.manager(document) == owner
+
+
+def test_what_was_asked_for_of_a_network_is_asked_for_again() -> None:
+    document = inspection()
+    document["NetworkSettings"]["Networks"]["front"].update({"MacAddress": "00:16:3e:00:00:01", "GwPriority": 5})
+    assert _container.endpoints(document)["front"]["MacAddress"] == "00:16:3e:00:00:01"
+    assert _container.endpoints(document)["front"]["GwPriority"] == 5
+    # One that Docker made itself is made anew.
+    document["NetworkSettings"]["Networks"]["front"]["MacAddress"] = "02:42:ac:11:00:02"
+    assert "MacAddress" not in _container.endpoints(document)["front"]
+    document["Config"]["MacAddress"] = "02:42:ac:11:00:02"
+    assert _container.endpoints(document)["front"]["MacAddress"] == "02:42:ac:11:00:02"
+
+
 def test_manager() -> None:
     document = inspection()
     assert _container.manager(document) is None
