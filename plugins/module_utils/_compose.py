@@ -214,9 +214,18 @@ def differences(before: t.Any, after: t.Any, path: tuple[str, ...] = ()) -> list
     return [] if before == after else [path]
 
 
+def _with_environments(model: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Compose's model, in which a service without an environment has an empty one."""
+    services = {
+        name: {**service, "environment": service.get("environment") or {}}
+        for name, service in model["services"].items()
+    }
+    return {**model, "services": services}
+
+
 def check_effect(before: t.Any, after: t.Any, services: t.Collection[str], variables: t.Collection[str]) -> None:
     """Raises PooledError unless only *variables* of *services* differ. Pure."""
-    for place in differences(before, after):
+    for place in differences(_with_environments(before), _with_environments(after)):
         allowed = len(place) == 4 and place[0] == "services" and place[2] == "environment" and place[3] in variables
         if not allowed or place[1] not in services:
             raise PooledError(

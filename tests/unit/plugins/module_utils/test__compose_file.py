@@ -333,6 +333,14 @@ def test_only_the_variables_of_the_services_that_move_may_differ() -> None:
             _compose.check_effect(BEFORE, after, {"odoo"}, {"HOST"})
 
 
+def test_a_service_may_get_its_first_variable() -> None:
+    bare = {"services": {"odoo": {"image": "odoo"}, "db": {"image": "postgres", "environment": None}}}
+    after = {"services": {**bare["services"], "odoo": {"image": "odoo", "environment": {"HOST": "pooled-odoo"}}}}
+    _compose.check_effect(bare, after, {"odoo"}, {"HOST"})
+    with pytest.raises(PooledError, match="services.odoo.environment.HOST would change too"):
+        _compose.check_effect(bare, after, {"db"}, {"HOST"})
+
+
 def test_the_value_has_to_arrive() -> None:
     _compose.check_arrival(edited("odoo"), "odoo", {"HOST": "pooled-odoo"})
     with pytest.raises(PooledError, match="HOST of the service odoo2 would still be 'db'"):
