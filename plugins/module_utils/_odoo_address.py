@@ -244,7 +244,7 @@ def _how(host: Source, evidence: Evidence, family: Family) -> str:
     if host.kind == "argument":
         return "the process runs with it, and the command has it" if host.replaceable else "the process runs with it"
     if argument(evidence.argv, "db_host") is not None:
-        return "the process runs with it, and nothing else that its start script reads says the same"
+        return "the process runs with it: its start script has it from here"
     if family.generated_conf:
         return "odoo.conf, which is made at each start, says the same"
     if host.kind == "environment":
