@@ -236,6 +236,19 @@ def check_effect(before: t.Any, after: t.Any, services: t.Collection[str], varia
             )
 
 
+def same_elsewhere(model: t.Mapping[str, t.Any], service: str, variables: t.Collection[str]) -> list[str]:
+    """Other services of the same image that have one of *variables* with the same value: what runs once, say. Pure."""
+    services = _with_environments(model)["services"]
+    own = services[service]
+    return sorted(
+        name
+        for name, other in services.items()
+        if name != service
+        and other.get("image") == own.get("image")
+        and any(v in own["environment"] and other["environment"].get(v) == own["environment"][v] for v in variables)
+    )
+
+
 def check_arrival(after: t.Any, service: str, variables: t.Mapping[str, str]) -> None:
     """Raises PooledError unless *service* has *variables* in Compose's model. Pure."""
     environment = after["services"][service].get("environment") or {}

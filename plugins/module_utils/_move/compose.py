@@ -73,6 +73,12 @@ class Compose(Method):
         if self.context.record is None and not self._written_by_us():
             self.compose.check_unchanged()
         self.before = self.compose.meaning()
+        known = {*following, service.service, *self._running_services()}
+        for other in _compose.same_elsewhere(self.before, service.service, self.variables):
+            if other not in known:
+                self.context.warnings.append(
+                    f"the service {other} of project {service.project}, which does not run, has the same address and keeps it"
+                )
         if self.edited and self.compose.can_foresee(self.edited):
             self._check(self.compose.meaning(self.edited))
 
@@ -85,6 +91,12 @@ class Compose(Method):
         found = (_docker.find_or_none(self.context.client, name) for name in self.context.params["followers"])
         services = (_compose.service_of(container.attrs) for container in found if container is not None)
         return {service.service for service in services if service and service.project == self.service.project}
+
+    def _running_services(self) -> set[str]:
+        """Services of the same project that run: each that is an Odoo is moved by itself."""
+        filters = {"label": f"{_compose.LABEL}project={self.service.project}"}
+        running = self.context.client.containers.list(filters=filters, ignore_removed=True)
+        return {container.labels.get(_compose.LABEL + "service", "") for container in running}
 
     def apply(self, goal: gate.Goal) -> int:
         context = self.context

@@ -333,6 +333,14 @@ def test_only_the_variables_of_the_services_that_move_may_differ() -> None:
             _compose.check_effect(BEFORE, after, {"odoo"}, {"HOST"})
 
 
+def test_services_that_run_once_are_told() -> None:
+    model = edited("odoo")
+    model["services"]["odoo2"]["image"] = "other"
+    assert _compose.same_elsewhere(model, "odoo", {"HOST"}) == []
+    assert _compose.same_elsewhere(BEFORE, "odoo", {"HOST"}) == ["backup", "odoo2"]
+    assert _compose.same_elsewhere(BEFORE, "odoo", {"PORT"}) == []
+
+
 def test_a_service_may_get_its_first_variable() -> None:
     bare = {"services": {"odoo": {"image": "odoo"}, "db": {"image": "postgres", "environment": None}}}
     after = {"services": {**bare["services"], "odoo": {"image": "odoo", "environment": {"HOST": "pooled-odoo"}}}}
