@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _login, _settings
+from ansible_collections.pooled.odoo.plugins.module_utils import _login, _odoo_probe, _settings
 from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_options import SETTINGS
 from tests.lab.servers import PASSWORD, UID, Pooler, Server, configuration
 from tests.modules import ModuleFailed, run_module, sextet
@@ -380,3 +380,17 @@ def test_a_hidden_database_that_is_paused_can_be_resumed(pooler: Pooler, version
     with contextlib.closing(connect(pooler, "template1")) as connection:
         connection.cursor().execute("SELECT 1")
     assert run_module("pgbouncer_admin", command="resume", **console)["commands"] == []
+
+
+class Odoo:
+    """What the probe logs in with."""
+
+    def connect(self, dbname: str, host: str, port: int) -> t.Any:
+        return psycopg2.connect(host=host, port=port, dbname=dbname, user="postgres", password=PASSWORD)
+
+
+def test_the_probe_tells_a_pgbouncer_from_postgresql(pooler: Pooler, version: str, postgres: Server) -> None:
+    run_module("pgbouncer_config", **configuration(pooler, version, postgres.host))
+    pooler.start()
+    assert _odoo_probe.answers_as_pgbouncer(Odoo(), (pooler.host, 5432)) is True
+    assert _odoo_probe.answers_as_pgbouncer(Odoo(), (postgres.host, 5432)) is False
