@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where real containers have their address from, by the real probe: entrypoints, arguments, files and variables as users have them.
+"""Where real containers have their address from, by the real probe: entrypoints, arguments, files and variables of users.
 The process is a stand-in that looks like Odoo's."""
 
 from __future__ import annotations
