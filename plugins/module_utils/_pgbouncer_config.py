@@ -68,7 +68,8 @@ def build(params: t.Mapping[str, t.Any], version: Version) -> Config:
     """Checks everything that the module was given; raises PooledError naming the option at fault.
 
     ``params``: ``settings`` (dict), ``databases`` and ``users`` (lists of dicts with ``name``), ``peers`` (list of dicts
-    with ``id``), ``userlist`` (list of ``{name, password}``), ``hba`` (list of rules).
+    with ``id``), ``userlist`` (list of ``{name, password}``), ``hba`` (list of rules), ``fixes_backported`` (whether the
+    package mends what this version of PgBouncer has).
     """
     config = Config(
         settings=check_keys(SETTINGS, params.get("settings") or {}, version, "settings"),
@@ -78,6 +79,8 @@ def build(params: t.Mapping[str, t.Any], version: Version) -> Config:
         userlist=_userlist.check(params.get("userlist") or []),
         hba=_hba.check(params.get("hba") or [], version),
     )
+    if not params.get("fixes_backported"):
+        _check_version(config, version)
     _check_authentication(config, version)
     _check_tls(config.settings)
     _check_pool_sizes(config)
@@ -155,6 +158,19 @@ def _check_authentication(config: Config, version: Version) -> None:
             "search_path together with auth_user lets a client run SQL before it has logged in (CVE-2025-12819); "
             "use PgBouncer 1.25.1 or newer",
             "settings.track_extra_parameters",
+        )
+
+
+# pgbouncer#1418, mended in 1.25.1: the SCRAM keys of a client are lost when the server connection that they opened ends.
+_LOSES_KEYS = parse_version("1.25.0")
+
+
+def _check_version(config: Config, version: Version) -> None:
+    if version == _LOSES_KEYS and config.settings.get("auth_user"):
+        raise PooledError(
+            "PgBouncer 1.25.0 refuses log-ins with SCRAM once a server connection has reached server_lifetime (pgbouncer#1418);"
+            " use 1.25.1 or newer",
+            "version",
         )
 
 

@@ -70,6 +70,14 @@ def test_what_is_refused(changes: dict[str, t.Any], message: str) -> None:
     assert message in str(caught.value)
 
 
+def test_a_version_that_loses_keys_is_refused() -> None:
+    params = copy.deepcopy(GOOD)
+    with pytest.raises(PooledError, match="version: PgBouncer 1.25.0 refuses log-ins with SCRAM"):
+        pgbouncer.build(params, (1, 25, 0))
+    pgbouncer.build(params, (1, 25, 1))
+    pgbouncer.build({**params, "fixes_backported": True}, (1, 25, 0))
+
+
 def test_the_good_one_is_good() -> None:
     config = build(server_connection_limit=32)
     assert pgbouncer.server_connection_bound(config) == (32, "lookup 2 + odoo 30")
