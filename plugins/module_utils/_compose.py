@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import typing as t
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _compose_file, _files
+from ansible_collections.pooled.odoo.plugins.module_utils import _compose_project, _files
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 LABEL = "com.docker.compose."
@@ -93,16 +93,16 @@ class Compose:
 
     def __init__(self, service: Service, command: t.Sequence[str], replicas: t.Sequence[str] = ()) -> None:
         """*replicas*: the names of the service's containers, of which Compose would otherwise keep one."""
-        if not _compose_file.HAS_YAML:
+        if not _compose_project.HAS_YAML:
             raise PooledError(MISSING_YAML)
         self.service = service
         self.command = list(command)
         self.replicas = list(replicas)
 
-    def project(self) -> _compose_file.Project:
+    def project(self) -> _compose_project.Project:
         texts = {path: _text(path) or "" for path in self.service.compose_files}
         variables = {path: text for path in self.service.variable_files for text in [_text(path)] if text is not None}
-        return _compose_file.Project(self.service.directory, texts, variables, _text)
+        return _compose_project.Project(self.service.directory, texts, variables, _text)
 
     def check_unchanged(self) -> None:
         """Raises PooledError where the files say something else by now than what the container was made from: bringing the
@@ -143,7 +143,7 @@ class Compose:
     def can_foresee(self, edited: t.Iterable[str]) -> bool:
         """Whether :meth:`meaning` can say what *edited* files will mean before they are written: not of those that other files
         name, be it the .env."""
-        named = _compose_file.env_files(self.project())
+        named = _compose_project.env_files(self.project())
         return set(edited) <= {*self.service.compose_files, *self.service.variable_files} - named
 
     def up(self, lock: t.Any) -> None:
@@ -251,7 +251,7 @@ def same_elsewhere(model: t.Mapping[str, t.Any], service: str, variables: t.Coll
 
 def check_arrival(after: t.Any, service: str, variables: t.Mapping[str, str]) -> None:
     """Raises PooledError unless *service* has *variables* in Compose's model. Pure."""
-    environment = after["services"][service].get("environment") or {}
+    environment = after["services"].get(service, {}).get("environment") or {}
     for name, value in sorted(variables.items()):
         if environment.get(name) != value:
             raise PooledError(

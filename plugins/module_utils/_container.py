@@ -134,7 +134,7 @@ def can_overlap(inspection: Inspection) -> bool:
     of its own is taken."""
     if inspection["HostConfig"].get("PortBindings"):
         return False
-    networks = inspection["NetworkSettings"]["Networks"].values()
+    networks = [network or {} for network in (inspection["NetworkSettings"]["Networks"] or {}).values()]
     return not any(
         (network.get("IPAMConfig") or {}).get("IPv4Address") or _asked_for_mac(inspection, network)
         for network in networks
@@ -218,7 +218,8 @@ SHORT_ID = 12
 def endpoints(inspection: Inspection) -> dict[str, dict[str, t.Any]]:
     """Each network with what was asked for when the container joined it, without what Docker filled in itself."""
     endpoints = {}
-    for name, network in inspection["NetworkSettings"]["Networks"].items():
+    for name, found in (inspection["NetworkSettings"]["Networks"] or {}).items():
+        network = found or {}
         endpoint: dict[str, t.Any] = {
             "Aliases": [alias for alias in network.get("Aliases") or [] if alias != inspection["Id"][:SHORT_ID]],
             "IPAMConfig": network.get("IPAMConfig"),
@@ -232,9 +233,11 @@ def endpoints(inspection: Inspection) -> dict[str, dict[str, t.Any]]:
 
 
 def _asked_for_mac(inspection: Inspection, network: t.Mapping[str, t.Any]) -> str | None:
-    """The hardware address that was asked for. Docker tells one that it made itself just so; its own are locally administered."""
+    """The hardware address that was asked for, where Docker tells. It tells one that it made itself just so, so of those that are
+    locally administered, as its own are, only what stands in the configuration is known to have been asked for."""
     address = network.get("MacAddress") or ""
-    asked = address and (address == inspection["Config"].get("MacAddress") or not int(address.split(":")[0], 16) & 2)
+    first = re.match(r"[0-9a-fA-F]{2}", address)
+    asked = first and (address == inspection["Config"].get("MacAddress") or not int(first.group(), 16) & 2)
     return address if asked else None
 
 

@@ -15,6 +15,7 @@ import typing as t
 from ansible_collections.pooled.odoo.plugins.module_utils import (
     _compose,
     _compose_file,
+    _compose_project,
     _docker,
     _files,
     _odoo_address,
@@ -66,14 +67,14 @@ class Compose(Method):
             )
         if move.runner:
             self.variables.update(_queue_job.values(move.runner, _queue_job.VARIABLES))
-        following = self._following()
-        self.edited = _compose_file.set_variables(self.project, service.service, self.variables, following)
+        self.following = sorted(self._following())
+        self.edited = _compose_file.set_variables(self.project, service.service, self.variables, self.following)
         for told in _compose_file.composite(self.project, service.service, self.variables) if self.edited else []:
-            self.context.warnings.append(f"{told} is put together from other values and is exchanged as a whole")
+            self.context.warnings.append(f"{told} is put together from other values and was exchanged as a whole")
         if self.context.record is None and not self._written_by_us():
             self.compose.check_unchanged()
         self.before = self.compose.meaning()
-        known = {*following, service.service, *self._running_services()}
+        known = {*self.following, service.service, *self._running_services()}
         for other in _compose.same_elsewhere(self.before, service.service, self.variables):
             if other not in known:
                 self.context.warnings.append(
@@ -83,7 +84,7 @@ class Compose(Method):
             self._check(self.compose.meaning(self.edited))
 
     def _check(self, after: dict[str, t.Any]) -> None:
-        _compose.check_effect(self.before, after, {self.service.service, *self._following()}, self.variables)
+        _compose.check_effect(self.before, after, {self.service.service, *self.following}, self.variables)
         _compose.check_arrival(after, self.service.service, self.variables)
 
     def _following(self) -> set[str]:
@@ -129,7 +130,9 @@ class Compose(Method):
                 context.warnings.append(
                     f"{entry['path']} was changed after the cutover, so only the database's address was restored in it"
                 )
-                former = _compose_file.set_variables(compose.project(), compose.service.service, kept["former"])
+                former = _compose_file.set_variables(
+                    compose.project(), compose.service.service, kept["former"], kept.get("together", [])
+                )
                 for path, text in former.items():
                     _compose.write(path, _files.bytes_of(text))
         started = time.monotonic()
@@ -146,9 +149,11 @@ class Compose(Method):
 
     def _compose_on_record(self) -> _compose.Compose:
         kept = self.context.kept["compose"]
-        # Before 0.2.0 a service with several containers could not be moved.
-        replicas = kept.get("replicas", [self.context.name])
-        return _compose.Compose(_compose.Service(**kept["service"]), self.context.params["compose_command"], replicas)
+        service = _compose.Service(**kept["service"])
+        # As many as there are by now; before 0.2.0 a service with several containers could not be moved.
+        running = _docker.replicas(self.context.client, service.project, service.service)
+        replicas = running or kept.get("replicas", [self.context.name])
+        return _compose.Compose(service, self.context.params["compose_command"], replicas)
 
     def _memory(self) -> journal.Compose:
         """What the rollback needs: the files as they were, and the values by themselves in case somebody else edits the files
@@ -168,6 +173,7 @@ class Compose(Method):
         return {
             "service": self.service._asdict(),
             "replicas": self.replicas,
+            "together": self.following,
             "former": former,
             "files": files,
         }
@@ -179,7 +185,7 @@ class Compose(Method):
 
     def _records_of_files(self) -> list[journal.Record]:
         """Moves of other instances by the same project's files that these files still show."""
-        paths = {*self.service.compose_files, *self.service.variable_files}
+        paths = _compose_project.all_files(self.project)
         found = []
         for record in journal.all_records(self.context.state_dir):
             entries = record.get("compose", {}).get("files", [])

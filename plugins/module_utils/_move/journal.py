@@ -56,6 +56,8 @@ class Compose(t.TypedDict, total=False):
 
     service: dict[str, t.Any]
     replicas: list[str]
+    # Services that may be led along by the same files.
+    together: list[str]
     files: list[File]
     former: dict[str, t.Any]
 

@@ -9,19 +9,19 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _compose, _compose_file
+from ansible_collections.pooled.odoo.plugins.module_utils import _compose, _compose_file, _compose_project
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 DIRECTORY = "/srv/erp"
 MAIN, OVERRIDE, DOTENV = f"{DIRECTORY}/compose.yaml", f"{DIRECTORY}/compose.override.yaml", f"{DIRECTORY}/.env"
 
 
-def project(files: t.Mapping[str, str]) -> _compose_file.Project:
+def project(files: t.Mapping[str, str]) -> _compose_project.Project:
     """Files by name; those that Compose is given in their order, whatever else lies in the directory by reading."""
     paths = {f"{DIRECTORY}/{name}": text for name, text in files.items()}
     given = {path: text for path, text in paths.items() if path in (MAIN, OVERRIDE)}
     variables = {path: text for path, text in paths.items() if path == DOTENV}
-    return _compose_file.Project(DIRECTORY, given, variables, paths.get)
+    return _compose_project.Project(DIRECTORY, given, variables, paths.get)
 
 
 def changed(files: t.Mapping[str, str], service: str = "odoo", **variables: str | None) -> dict[str, str]:
@@ -166,9 +166,9 @@ REFUSED = [
         "has the value in lines of its own",
     ),
     ("services:\n  db: {}\n", "the service odoo is not in"),
-    ("services: [\n", "is no YAML that can be read (line 2)"),
+    ("services: [\n", "/srv/erp/compose.yaml, line 2 is nothing that can be edited here"),
     ("services:\n  odoo: {image: odoo}\n", "is written on one line"),
-    ("services:\n  odoo:\n    environment: {A: b}\n", "is on one line"),
+    ("services:\n  odoo:\n    environment: {A: b}\n", "comes from an anchor or is on one line"),
     ("x: &o\n  environment: {A: b}\nservices:\n  odoo:\n    <<: *o\n", "comes from an anchor"),
 ]
 
@@ -185,9 +185,8 @@ def test_a_value_of_several_parts_is_exchanged_as_a_whole(value: str) -> None:
     new = '"pooled-odoo"' if value.startswith('"') else "pooled-odoo"
     files = {"compose.yaml": MAPPING.format(value=value)}
     assert changed(files) == {"compose.yaml": MAPPING.format(value=new)}
-    assert _compose_file.composite(project(files), "odoo", ["HOST"]) == [
-        f"HOST={value.strip(chr(34))} ({DIRECTORY}/compose.yaml)"
-    ]
+    # The value may be a secret, so it is not told.
+    assert _compose_file.composite(project(files), "odoo", ["HOST"]) == [f"HOST in {DIRECTORY}/compose.yaml"]
     # And comes back as it was.
     after = {"compose.yaml": MAPPING.format(value=new)}
     assert changed(after, HOST=value.strip('"')) == files
@@ -201,7 +200,7 @@ def test_a_list_item_of_several_parts_too() -> None:
 def test_a_variable_file_of_other_variables_too() -> None:
     files = {"compose.yaml": MAPPING.format(value="${DB_HOST}"), ".env": "DB_HOST=${OTHER}\n"}
     assert changed(files) == {".env": "DB_HOST=pooled-odoo\n"}
-    assert _compose_file.composite(project(files), "odoo", ["HOST", "USER"]) == ["HOST=${OTHER} (/srv/erp/.env)"]
+    assert _compose_file.composite(project(files), "odoo", ["HOST", "USER"]) == ["HOST in /srv/erp/.env"]
 
 
 @pytest.mark.parametrize("text", [MAPPING.format(value="db"), ROOMS[0][0], ROOMS[1][0], ROOMS[3][0]])
@@ -295,7 +294,145 @@ def test_what_is_included_is_followed(include: str) -> None:
         f"{DIRECTORY}/erp/compose.yml": inner.replace("5432", "6432"),
         f"{DIRECTORY}/erp/odoo.env": "HOST=p\n",
     }
-    assert _compose_file.env_files(project(files)) == {f"{DIRECTORY}/erp/odoo.env"}
+    assert _compose_project.env_files(project(files)) == {f"{DIRECTORY}/erp/odoo.env"}
+
+
+HEAD = "services:\n  odoo:\n    environment:\n"
+DB = "  db:\n    env_file: .env\n"
+# The .env is read for interpolation and by another service: the service's own words are exchanged, not doubled.
+SHARED_DOTENV = [
+    ("      HOST: ${DB_HOST}\n      USER: odoo\n", "      HOST: pooled-odoo\n      USER: odoo\n"),
+    ("      HOST: ${DB_HOST:-x}\n", "      HOST: pooled-odoo\n"),
+    ("      - HOST=${DB_HOST}\n", "      - HOST=pooled-odoo\n"),
+    ("      - HOST\n", "      - HOST=pooled-odoo\n"),
+    ("      HOST:\n", "      HOST: pooled-odoo\n"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), SHARED_DOTENV)
+def test_a_variable_file_of_others_leaves_no_doubled_key(before: str, after: str) -> None:
+    files = {"compose.yaml": HEAD + before + DB, ".env": "DB_HOST=db\nHOST=db\n"}
+    assert changed(files) == {"compose.yaml": HEAD + after + DB}
+
+
+def test_an_extended_files_paths_begin_beside_it() -> None:
+    main = "services:\n  odoo:\n    extends: {file: common/base.yml, service: base}\n"
+    base = "services:\n  base:\n    env_file: odoo.env\n"
+    files = {"compose.yaml": main, "common/base.yml": base, "common/odoo.env": "HOST=db\n", "odoo.env": "HOST=other\n"}
+    made = _compose_file.set_variables(project(files), "odoo", {"HOST": "p"})
+    assert made == {f"{DIRECTORY}/common/odoo.env": "HOST=p\n"}
+
+
+INCLUDED = "services:\n  odoo:\n    environment:\n      HOST: ${DB_HOST:-localhost}\n"
+OWN_VARIABLES = [
+    ("include: [sub/compose.yml]", {"sub/.env": "DB_HOST=db\n"}, "sub/.env"),
+    (
+        "include:\n  - path: sub/compose.yml\n    env_file: sub/prod.env",
+        {"sub/prod.env": "DB_HOST=db\n"},
+        "sub/prod.env",
+    ),
+    # The including project's counts before.
+    ("include: [sub/compose.yml]", {"sub/.env": "DB_HOST=no\n", ".env": "DB_HOST=db\n"}, ".env"),
+]
+
+
+@pytest.mark.parametrize(("include", "more", "edited_file"), OWN_VARIABLES)
+def test_an_included_project_has_variables_of_its_own(include: str, more: dict[str, str], edited_file: str) -> None:
+    files = {"compose.yaml": f"{include}\n", "sub/compose.yml": INCLUDED, **more}
+    made = _compose_file.set_variables(project(files), "odoo", {"HOST": "p"})
+    assert made == {f"{DIRECTORY}/{edited_file}": "DB_HOST=p\n"}
+
+
+def test_of_several_included_files_the_last_counts_and_all_begin_beside_the_first() -> None:
+    first = "services:\n  odoo:\n    env_file: odoo.env\n"
+    last = "services:\n  odoo:\n    environment:\n      PORT: 5432\n"
+    files = {
+        "compose.yaml": "include:\n  - path: [sub/a.yml, sub/o/b.yml]\n",
+        "sub/a.yml": first + "    environment:\n      PORT: 1\n",
+        "sub/o/b.yml": last,
+        "sub/odoo.env": "HOST=db\n",
+        "sub/o/odoo.env": "HOST=no\n",
+    }
+    made = _compose_file.set_variables(project(files), "odoo", {"HOST": "p", "PORT": "6432"})
+    assert made == {f"{DIRECTORY}/sub/odoo.env": "HOST=p\n", f"{DIRECTORY}/sub/o/b.yml": last.replace("5432", "6432")}
+
+
+# A sibling that stands elsewhere: the new line goes where there is room.
+ELSEWHERE = [
+    (
+        "x-db: &dbhost db\n" + HEAD + "      HOST: *dbhost\n      USER: odoo\n",
+        "      PORT: 6432\n      HOST: *dbhost\n",
+    ),
+    ("x-h: &h HOST=db\n" + HEAD + "      - *h\n      - USER=odoo\n", "      - PORT=6432\n      - USER=odoo\n"),
+]
+
+
+@pytest.mark.parametrize(("text", "part"), ELSEWHERE)
+def test_a_sibling_by_an_alias_is_no_place_for_a_line(text: str, part: str) -> None:
+    edited_text = changed({"compose.yaml": text}, PORT="6432")["compose.yaml"]
+    assert part in edited_text
+    assert "6432" in str(yaml.safe_load(edited_text)["services"]["odoo"]["environment"])
+
+
+def test_an_override_without_a_block_leaves_the_room_to_the_base() -> None:
+    base = HEAD + "      USER: odoo\n"
+    bare = "services:\n  odoo:\n    environment:\n"
+    for override in (bare, "services:\n  odoo:\n", "services: {odoo: {restart: always}}\n"):
+        made = changed({"compose.yaml": base, "compose.override.yaml": override})
+        assert made == {"compose.yaml": base.replace("      USER", "      HOST: pooled-odoo\n      USER")}
+
+
+NOT_SURELY = [
+    (HEAD + '      - "HOST\\x3Ddb"\n', "quotes with escapes"),
+    (HEAD + '      HOST: "d\\x62"\n', "quotes with escapes"),
+    ("services:\n  odoo:\n    environment: !reset null\n", "!reset"),
+    (HEAD + "      HOST: !reset null\n", "!reset"),
+    (HEAD + "      HOST: db\n---\nservices: {}\n", "nothing that can be edited here"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), NOT_SURELY)
+def test_what_cannot_be_edited_surely_is_refused(text: str, message: str) -> None:
+    with pytest.raises(PooledError, match=message):
+        changed({"compose.yaml": text})
+
+
+def test_a_switch_is_exchanged_as_a_whole() -> None:
+    files = {"compose.yaml": MAPPING.format(value="${DB:+db}"), ".env": "DB=1\n"}
+    assert changed(files) == {"compose.yaml": MAPPING.format(value="pooled-odoo")}
+
+
+def test_quotes_are_kept_around_what_has_some() -> None:
+    text = MAPPING.format(value="'pooled-odoo'")
+    assert changed({"compose.yaml": text}, HOST="o'db") == {"compose.yaml": MAPPING.format(value="'o''db'")}
+    with pytest.raises(PooledError, match=r"cannot be written into .*odoo.env without quotes"):
+        changed({"compose.yaml": "services:\n  odoo:\n    env_file: odoo.env\n", "odoo.env": "HOST=db\n"}, HOST="o db")
+
+
+REMOVALS = [
+    # Comments of the operator's, at whatever column, and blank lines stay; so does every other entry.
+    ("      HOST: p\n#      OLD: x\n      FOO: bar\n", "#      OLD: x\n      FOO: bar\n", True),
+    ("      HOST: p\n\n      FOO: bar\n", "\n      FOO: bar\n", True),
+    ("      # why\n      HOST: p\n", "      # why\n", False),
+]
+
+
+@pytest.mark.parametrize(("entries", "left", "keeps_head"), REMOVALS)
+def test_a_variable_is_taken_out_alone(entries: str, left: str, keeps_head: bool) -> None:
+    text = HEAD.replace("environment:", "environment:  # pool") + entries
+    head = HEAD.replace("environment:", "environment:  # pool") if keeps_head else "services:\n  odoo:\n"
+    rest = "    image: odoo\n"
+    assert changed({"compose.yaml": text + rest}, HOST=None) == {"compose.yaml": head + left + rest}
+
+
+def test_a_variable_on_one_line_with_others_is_left_to_the_operator() -> None:
+    with pytest.raises(PooledError, match="not on a line of its own"):
+        changed({"compose.yaml": "services:\n  odoo:\n    environment: {HOST: p, USER: odoo}\n"}, HOST=None)
+
+
+def test_a_byte_order_mark_hides_no_variable() -> None:
+    files = {"compose.yaml": "services:\n  odoo:\n    env_file: odoo.env\n", "odoo.env": "\ufeffHOST=db\n"}
+    assert changed(files) == {"odoo.env": "\ufeffHOST=pooled-odoo\n"}
 
 
 def test_lines_of_a_quoted_value_are_no_variables() -> None:
