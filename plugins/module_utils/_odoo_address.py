@@ -141,61 +141,85 @@ def argument(argv: t.Sequence[str], name: str) -> str | None:
     return next(reversed(_occurrences(argv, name)), None)
 
 
-# What may name the database's host: not a proxy's, a mail server's or the container's own name.
-_NAMES_A_HOST = re.compile(r"(^|_|PG|DB)(?:HOST|SERVER|ADDR|ADDRESS)\Z")
-_NAMES_A_DATABASE = re.compile(r"DB|PG|POSTGRES|SQL|DATABASE")
+# What may name the database's host for a script of an image's own: a word that says so right before, or HOST alone. Not a backup
+# tool's, a replica's or another database's.
+_NAMES_THE_HOST = re.compile(
+    r"(?:(?P<before>\w+_)?(?P<word>DB|PG|POSTGRES|POSTGRESQL|DATABASE)_?)?(?P<part>HOST|SERVER|ADDR|ADDRESS)\Z"
+)
 _NAMES_ANOTHER = re.compile(
-    r"HTTP|XMLRPC|LONGPOLLING|GEVENT|PROXY|REDIS|MAIL|SMTP|RABBIT|S3|BASE_URL|REPLICA|QUEUE_JOB"
+    r"(?:^|_)(?:BACKUP|DUMP|REPLICA|STANDBY|READ|QUEUE|JOBRUNNER|MYSQL|MSSQL|OLD|NEW|SOURCE|TARGET|TEST)(?:_|$)"
 )
 
 
 def explaining(environment: t.Mapping[str, str], host: str) -> list[str]:
-    """The variables that hold *host* and whose names say that it could be the database's, those first choice alone that name a
-    database. A script of the image's own may hand any of them to Odoo. Pure."""
-    found = [
+    """The variables that hold *host* and whose names say that it could be the database's. A script of the image's own may hand
+    any of them to Odoo, so more than one tell nothing. Pure."""
+    return [
         name
         for name, value in sorted(environment.items())
-        if value == host and host and _NAMES_A_HOST.search(name.upper()) and not _NAMES_ANOTHER.search(name.upper())
+        if value == host and host and _named_host(name) and not _NAMES_ANOTHER.search(name.upper())
     ]
-    return [name for name in found if _NAMES_A_DATABASE.search(name.upper())] or found
 
 
-def _own_variables(evidence: Evidence, host: str) -> dict[str, str]:
-    """The variables from which a script of the image's own makes the address, by part: those that the user names where the
-    container has them, else the only one that explains the running host, and its sibling for the port."""
-    named = {part: name for part, name in evidence.variables.items() if name in evidence.environment}
-    if "host" in named:
-        return dict(evidence.variables)
-    found = explaining(evidence.environment, host)
+def _named_host(name: str) -> bool:
+    match = _NAMES_THE_HOST.match(name.upper())
+    # Without a word for the database only HOST itself, which the official image reads.
+    return match is not None and bool(match.group("word") or name.upper() == "HOST")
+
+
+def _own_variables(evidence: Evidence, host: str, port: str) -> dict[str, str]:
+    """The variables from which a script of the image's own makes the running *host* and *port*: those that the user names where
+    they hold these, else the only one that explains the host, and its sibling if that holds the port. *port* is empty where
+    neither arguments nor odoo.conf tell it."""
+    given = evidence.environment
+    named = evidence.variables.get("host", "")
+    if host and given.get(named) == host:
+        found = [named]
+        sibling = evidence.variables.get("port")
+        # An unset one is the user's word.
+        fits = sibling and (not port or given.get(sibling, port) == port)
+        return {"host": named, **({"port": sibling} if sibling and fits else {})}
+    found = explaining(given, host)
     if len(found) != 1:
         return {}
-    sibling = _NAMES_A_HOST.sub(r"\1PORT", found[0].upper())
-    port = next((name for name in evidence.environment if name.upper() == sibling), None)
-    return {"host": found[0], **({"port": port} if port else {})}
+    wanted = _NAMES_THE_HOST.sub(lambda match: match.group()[: -len(match.group("part"))] + "PORT", found[0].upper())
+    sibling = next(
+        (name for name, value in given.items() if name.upper() == wanted and value == (port or DEFAULT_PORT)), None
+    )
+    return {"host": found[0], **({"port": sibling} if sibling else {})}
 
 
 def understood(evidence: Evidence) -> tuple[Family, bool]:
     """The family as which the instance is taken, and whether its odoo.conf is written anew at each start.
 
-    An image with a start script of its own makes odoo.conf, or arguments, from variables of its own: so where the user says it;
-    where the file is as young as the container and a variable that the family does not know holds the very host; where there
-    are arguments that neither the command has nor the family's entrypoint makes."""
+    What runs has to be explained: by what the family reads, else by variables of a script of the image's own, else by nothing,
+    and then nothing is offered."""
     family = FAMILIES[evidence.family]
-    if family.generated_conf:
-        return family, True
+    running = {part: argument(evidence.argv, key) or evidence.conf.get(key) or "" for part, key in _CONF_KEYS.items()}
+    own = _own_variables(evidence, running["host"], running["port"])
+    ports = tuple(name for name in (own.get("port"),) if name)
     passed = _is_passed(evidence, "host")
-    own = _own_variables(evidence, argument(evidence.argv, "db_host") or evidence.conf.get("db_host") or "")
-    strange = bool(own) and own["host"] not in (*family.host, _PG_VARIABLES["host"])
-    named = bool(own) and own["host"] == evidence.variables.get("host")
-    young = evidence.conf_is_young and not passed and (strange or not family.entrypoint_arguments)
-    if passed and not family.entrypoint_arguments and own:
-        # It hands on what it was given, be it what the official image would read (HOST=db beside --db_host=db).
-        port = own.get("port") or ("PORT" if own["host"] == "HOST" else None)
-        return Family((own["host"],), (port,) if port else (), entrypoint_arguments=True), False
-    if named or (strange and young):
-        ports = tuple(name for name in (own.get("port"),) if name)
+    if own and own["host"] == evidence.variables.get("host"):
         return Family((own["host"],), ports, entrypoint_arguments=passed, generated_conf=not passed), not passed
-    return family, young
+    if passed:
+        if family.entrypoint_arguments and _explains(family, evidence, running["host"]):
+            return family, False
+        return Family((own["host"],) if own else (), ports, entrypoint_arguments=bool(own)), False
+    if family.generated_conf:
+        # Without any of its variables it only looks like one of the family.
+        made = any(evidence.environment.get(name) for name in family.host)
+        return (family, True) if made else (FAMILIES["unknown"], False)
+    strange = bool(own) and own["host"] not in (*family.host, _PG_VARIABLES["host"])
+    if evidence.conf_is_young and strange:
+        return Family((own["host"],), ports, generated_conf=True), True
+    return family, evidence.conf_is_young and not family.entrypoint_arguments
+
+
+def _explains(family: Family, evidence: Evidence, host: str) -> bool:
+    """Whether the host with which the process runs is what the family's entrypoint would pass."""
+    asked = evidence.conf if evidence.entry_conf is None else evidence.entry_conf
+    given = [asked.get("db_host"), *(evidence.environment.get(name) for name in family.host), family.default_host]
+    return host in [value for value in given if value]
 
 
 def _is_passed(evidence: Evidence, part: str) -> bool:
@@ -223,7 +247,12 @@ def resolve(evidence: Evidence) -> Address:
     wins = frozenset(
         part for part, source in sources.items() if _conf_would_win(part, source, evidence, family, generated)
     )
-    variables = {part: names[0] for part, names in (("host", family.host), ("port", family.port)) if names}
+    variables = {
+        part: names[0]
+        for part, names in (("host", family.host), ("port", family.port))
+        # One that holds something else is used for something else.
+        if names and evidence.environment.get(names[0], sources[part].value) in ("", sources[part].value)
+    }
     return Address(
         host=host.value,
         port=number,
@@ -245,7 +274,7 @@ def _how(host: Source, evidence: Evidence, family: Family) -> str:
         return "the process runs with it, and the command has it" if host.replaceable else "the process runs with it"
     if argument(evidence.argv, "db_host") is not None:
         return "the process runs with it: its start script has it from here"
-    if family.generated_conf:
+    if family.generated_conf and host.kind == "environment":
         return "odoo.conf, which is made at each start, says the same"
     if host.kind == "environment":
         return "no argument has it, and Odoo or libpq reads this variable"
@@ -269,7 +298,8 @@ def _candidates(part: str, evidence: Evidence, family: Family) -> list[Source]:
         Source("environment", name, evidence.environment[name]) for name in names if evidence.environment.get(name)
     ]
     exported = evidence.exported.get(_PG_VARIABLES[part])
-    if exported:
+    # Such images export it themselves, from their own variable.
+    if exported and not (family.generated_conf and getattr(family, part)):
         found.append(Source("environment", _PG_VARIABLES[part], exported, False))
     return found
 
@@ -293,9 +323,9 @@ def _effective(part: str, evidence: Evidence, family: Family) -> Source:
     for candidate in sorted(explained, key=lambda source: order[source.kind]):
         if candidate.value == running:
             return candidate
-    if not getattr(family, part):
-        return Source("argument", f"--{key}", running, False)
-    return default._replace(value=running)
+    if running == default.value:
+        return default
+    return Source("argument", f"--{key}", running, False)
 
 
 def _without_argument(part: str, evidence: Evidence, family: Family, candidates: t.Sequence[Source]) -> Source | None:
@@ -304,8 +334,10 @@ def _without_argument(part: str, evidence: Evidence, family: Family, candidates:
     variable = _PG_VARIABLES[part]
     from_environment = [source for source in candidates if source.name == variable]
     if family.generated_conf:
-        own = [source for source in candidates if source.name in getattr(family, part)]
-        return next(iter(own + from_environment), None)
+        written = evidence.conf.get(_CONF_KEYS[part])
+        own = [source for source in candidates if source.name in getattr(family, part)] + from_environment
+        found = next((source for source in own if written in (None, source.value)), None)
+        return found or (Source("file", _CONF_KEYS[part], written) if written else None)
     if facts(evidence.major).pg_environment_first:
         found = next(iter(from_environment + from_file), None)
     else:

@@ -10,6 +10,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _container, _odoo_address, _queue_job
@@ -51,16 +52,16 @@ def health_path(major: int | None) -> str:
 
 
 # Seconds after a container's start within which its entrypoint writes what it generates.
-GENERATION_SECONDS = 15
+GENERATION_SECONDS = 5
 
 
 def _is_young(written_at: float | None, inspection: t.Mapping[str, t.Any]) -> bool:
     """Whether a file was written, in seconds since 1970, while the container was starting."""
-    if written_at is None:
+    match = re.match(r"(\d+-\d+-\d+T\d+:\d+:\d+)(\.\d+)?", inspection.get("State", {}).get("StartedAt") or "")
+    if written_at is None or match is None:
         return False
-    started = datetime.datetime.strptime(inspection["State"]["StartedAt"][:19], "%Y-%m-%dT%H:%M:%S")
-    started = started.replace(tzinfo=datetime.timezone.utc)
-    return 0 <= written_at - started.timestamp() <= GENERATION_SECONDS
+    started = datetime.datetime.strptime(match.group(1), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
+    return 0 <= written_at - started.timestamp() - float(match.group(2) or 0) <= GENERATION_SECONDS
 
 
 def assemble(

@@ -76,7 +76,9 @@ def server_script(argv):
             other = bool(rest) and not rest[0].startswith("-") and rest[0] not in ("server", "start")
             return None if other or "--stop-after-init" in rest else position
         interpreter = position == 0 and re.match(r"python[\d.]*$", os.path.basename(word))
-        if not (interpreter or (position > 0 and word.startswith("-"))):
+        # Two of the interpreter's options have a word of their own behind them.
+        valued = position > 1 and argv[position - 1] in ("-X", "-W")
+        if not (interpreter or valued or (position > 0 and word.startswith("-"))):
             return None
     return None
 
@@ -124,7 +126,7 @@ def raw_conf(path, section="options"):
     try:
         parser.read([path] if path else [])
         return dict(parser.items(section)) if parser.has_section(section) else {}
-    except configparser.Error:
+    except (configparser.Error, UnicodeDecodeError):
         return {}
 
 
@@ -132,8 +134,8 @@ def conf_error(path):
     """Why the file cannot be read, in words of Python's parser, which is Odoo's; None where it can."""
     try:
         configparser.RawConfigParser().read([path] if path else [])
-    except (configparser.Error, OSError, UnicodeDecodeError) as error:
-        return str(error).replace("\n", " ")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        return f"{path}: {error}".replace("\n", " ")
     return None
 
 

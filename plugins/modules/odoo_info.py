@@ -315,7 +315,8 @@ def look_at(
         answer = databases(container, found, addresses)
         described["databases"] = answer["databases"]
         described["queue_job"] = {"databases": answer["queue_job"]}
-        described["behind_pooler"] = answer["pgbouncer"] and not described["poolers"]
+        resolved = set(described["address"]["resolved"])
+        described["behind_pooler"] = answer["pgbouncer"] and not resolved & set(poolers)
     return described
 
 

@@ -258,14 +258,96 @@ def test_parts_to_move() -> None:
     ("environment", "names"),
     [
         ({"DB_HOST": "pg", "SMTP_HOST": "pg", "HOSTNAME": "pg"}, ["DB_HOST"]),
-        ({"DB_HOST": "pg", "SERVER": "pg"}, ["DB_HOST"]),
-        ({"SERVER": "pg"}, ["SERVER"]),
+        ({"ODOO_DATABASE_HOST": "pg"}, ["ODOO_DATABASE_HOST"]),
+        ({"POSTGRESQL_ADDR": "pg", "PGHOST": "pg"}, ["PGHOST", "POSTGRESQL_ADDR"]),
         ({"DB_HOST": "other", "REDIS_HOST": "pg", "PROXY_ADDR": "pg"}, []),
-        ({"PGHOST": "pg", "DB_SERVER": "pg"}, ["DB_SERVER", "PGHOST"]),
+        # What only sounds like it, or is another tool's.
+        ({"LDAP_SERVER": "pg", "SERVER": "pg", "UPGRADE_SERVER": "pg", "MYSQL_HOST": "pg", "HTTP_HOST": "pg"}, []),
+        ({"HOST": "pg", "BACKUP_DB_HOST": "pg", "DB_REPLICA_HOST": "pg"}, ["HOST"]),
+        ({"HOST": "pg", "DB_HOST": "pg"}, ["DB_HOST", "HOST"]),
     ],
 )
 def test_what_explains_a_host(environment: dict[str, str], names: list[str]) -> None:
-    assert _odoo_address.explaining(environment, "pg") == names
+    assert sorted(_odoo_address.explaining(environment, "pg")) == names
+
+
+SCRIPT = ("/start.sh", "odoo")
+PASSED = ("--db_host=pg", "--db_port=5432")
+# What runs, where its host is found, the variable that is offered for the port.
+DOUBTFUL: list[tuple[str, dict[str, t.Any], tuple[str, str], str | None]] = [
+    (
+        "PORT is the web's",
+        {"family": "unknown", "argv": PASSED, "command": SCRIPT, "environment": {"HOST": "pg", "PORT": "8069"}},
+        ("environment", "HOST"),
+        None,
+    ),
+    (
+        "PORT is the database's",
+        {"family": "unknown", "argv": PASSED, "command": SCRIPT, "environment": {"HOST": "pg", "PORT": "5432"}},
+        ("environment", "HOST"),
+        "PORT",
+    ),
+    (
+        "the official image, whose PORT is a link's",
+        {"argv": PASSED, "environment": {"HOST": "pg", "PORT": "tcp://10.0.0.1:5432"}},
+        ("environment", "HOST"),
+        None,
+    ),
+    (
+        "an entrypoint around the official one that takes DB_HOST",
+        {"argv": PASSED, "command": ("/my-entrypoint.sh", "odoo"), "environment": {"DB_HOST": "pg"}},
+        ("environment", "DB_HOST"),
+        None,
+    ),
+    (
+        "the same from a secret",
+        {"argv": PASSED, "command": ("/my-entrypoint.sh", "odoo")},
+        ("argument", "--db_host"),
+        None,
+    ),
+    (
+        "doodba with a conf.d of its own",
+        {
+            "family": "doodba",
+            "environment": {"PGHOST": "db", "PGPORT": "5432"},
+            "conf": {"db_host": "pg", "db_port": "5432"},
+        },
+        ("file", "db_host"),
+        "PGPORT",
+    ),
+    (
+        "an image that only looks like camptocamp's",
+        {"family": "camptocamp", "major": 17, "conf": {"db_host": "pg"}},
+        ("file", "db_host"),
+        "PGPORT",
+    ),
+    (
+        "a variable that the user names and that holds something else",
+        {"conf": {"db_host": "pg"}, "environment": {"DB_HOST": "x"}, "variables": {"host": "DB_HOST"}},
+        ("file", "db_host"),
+        "PORT",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "source", "port"), [case[1:] for case in DOUBTFUL], ids=[case[0] for case in DOUBTFUL]
+)
+def test_what_does_not_explain_it_is_not_taken(
+    given: dict[str, t.Any], source: tuple[str, str], port: str | None
+) -> None:
+    found = resolve(**given)
+    assert (found.host, found.port) == ("pg", 5432)
+    assert found.host_source[:2] == source
+    assert found.variables.get("port") == port
+
+
+def test_a_generated_file_has_the_last_word() -> None:
+    found = resolve(
+        "unknown", conf={"db_host": "db", "db_port": "5433"}, environment={"DB_HOST": "db"}, conf_is_young=True
+    )
+    assert (found.host, found.port, found.generated) == ("db", 5433, True)
+    assert found.port_source[:2] == ("file", "db_port")
 
 
 def test_a_file_that_is_as_young_as_the_container_is_generated() -> None:

@@ -18,6 +18,7 @@ SCRIPTS = [
     (["/usr/bin/python3", "/usr/bin/odoo", "--workers=2"], 1),
     (["python3.12", "-u", "/odoo/odoo-bin"], 2),
     (["/usr/bin/odoo"], 0),
+    (["python3", "-X", "dev", "-W", "ignore", "/odoo/odoo-bin"], 5),
     (["odoo-bin", "server"], 0),
     (["python3", "/usr/bin/odoo", "gevent"], None),
     (["python3", "/usr/bin/odoo", "shell"], None),
@@ -200,6 +201,9 @@ def test_why_a_file_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert error is not None
     assert "line  4" in error
     assert "log_handler" in error
+    path.write_bytes(b"[options]\nname = caf\xe9\n")
+    assert _odoo_probe.read_conf(str(path)) == {}
+    assert str(path) in (_odoo_probe.conf_error(str(path)) or "")
     path.write_text("[options]\ndb_host = pg\n")
     assert _odoo_probe.conf_error(str(path)) is None
 

@@ -79,7 +79,18 @@ METHODS: list[tuple[str, dict[str, t.Any], dict[str, t.Any], list[str]]] = [
         {"family": "unknown", "parts": ["host", "port"]},
         [],
     ),
-    ("generated odoo.conf", {"family": "camptocamp", **FROM_FILE}, {"family": "camptocamp"}, ["recreate"]),
+    (
+        "generated odoo.conf",
+        {"family": "camptocamp", **FROM_FILE, "environment": {"DB_HOST": "db"}},
+        {"family": "camptocamp"},
+        ["recreate"],
+    ),
+    (
+        "generated from elsewhere",
+        {"family": "doodba", **FROM_FILE, "environment": {"PGHOST": "x"}},
+        {"family": "doodba"},
+        [],
+    ),
 ]
 
 
