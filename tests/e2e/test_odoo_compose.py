@@ -106,7 +106,7 @@ def test_a_changed_file_is_not_applied_in_passing(project: ComposeProject, state
     content = path.read_bytes()
     path.write_bytes(content.replace(b"--workers=2", b"--workers=3"))
     try:
-        with pytest.raises(ModuleFailed, match="were changed since the service mapping was created from them"):
+        with pytest.raises(ModuleFailed, match="were changed since pooled-lab-erp-mapping-1 was created from them"):
             run_module("odoo_dbhost", **there(project, "mapping", state_dir))
     finally:
         path.write_bytes(content)
