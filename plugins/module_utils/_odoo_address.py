@@ -337,6 +337,9 @@ def _without_argument(part: str, evidence: Evidence, family: Family, candidates:
         written = evidence.conf.get(_CONF_KEYS[part])
         own = [source for source in candidates if source.name in getattr(family, part)] + from_environment
         found = next((source for source in own if written in (None, source.value)), None)
+        if written and not own and getattr(family, part):
+            # Its variable is not set, so its script has a value of its own.
+            return Source("default", part, written)
         return found or (Source("file", _CONF_KEYS[part], written) if written else None)
     if facts(evidence.major).pg_environment_first:
         found = next(iter(from_environment + from_file), None)

@@ -53,6 +53,8 @@ def health_path(major: int | None) -> str:
 
 # Seconds after a container's start within which its entrypoint writes what it generates.
 GENERATION_SECONDS = 5
+# Docker writes the start down when it has seen it, by then a quick script has done its work.
+SEEN_SECONDS = 0.5
 
 
 def _is_young(written_at: float | None, inspection: t.Mapping[str, t.Any]) -> bool:
@@ -61,7 +63,7 @@ def _is_young(written_at: float | None, inspection: t.Mapping[str, t.Any]) -> bo
     if written_at is None or match is None:
         return False
     started = datetime.datetime.strptime(match.group(1), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
-    return 0 <= written_at - started.timestamp() - float(match.group(2) or 0) <= GENERATION_SECONDS
+    return -SEEN_SECONDS <= written_at - started.timestamp() - float(match.group(2) or 0) <= GENERATION_SECONDS
 
 
 def assemble(

@@ -7,11 +7,13 @@ The process is a stand-in that looks like Odoo's."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import typing as t
 from pathlib import Path
 
+import docker
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_discovery, _odoo_instance
@@ -102,7 +104,7 @@ CASES = {
         ["odoo", "-c", "odoo.conf"],
         files={"odoo.conf": CONF},
         working_dir="/etc/odoo",
-        entrypoint=[],
+        entrypoint=["env"],
     ),
     "an old fork": Standin(
         ("environment", "HOST"),
@@ -152,7 +154,8 @@ def run(client: t.Any, network: t.Any, image: str, tmp_path: Path) -> t.Iterator
 
     yield make
     for container in made:
-        container.remove(force=True, v=True)
+        with contextlib.suppress(docker.errors.NotFound):
+            container.remove(force=True, v=True)
 
 
 def runs(container: t.Any) -> None:
@@ -181,7 +184,7 @@ def test_a_server_without_http_is_known(client: t.Any, run: t.Callable[[Standin]
 
 def test_why_no_address_is_found_is_told(client: t.Any, run: t.Callable[[Standin], t.Any]) -> None:
     broken = "[options]\nlog_handler = a\nlog_handler = b\ndb_host = pg\n"
-    container = run(Standin(("", ""), [], files={"odoo.conf": broken}, entrypoint=[]))
+    container = run(Standin(("", ""), [], files={"odoo.conf": broken}, entrypoint=["env"]))
     instance, _name = _odoo_discovery.look_at(client, container)
     with pytest.raises(PooledError, match=r"odoo.conf cannot be read .*/etc/odoo/odoo.conf.*line  3.*log_handler"):
         _odoo_instance.check_movable(instance)
