@@ -106,7 +106,7 @@ options:
   address_variables:
     description:
       - The environment variables from which an image with a start script of its own makes its odoo.conf or Odoo's arguments, by
-        C(host) and C(port), such as C({host: DB_HOST, port: DB_PORT}). They count for every container that has the one for the
+        C(host) and C(port), such as C(host=DB_HOST, port=DB_PORT). They count for every container that has the one for the
         host. Without them a variable is taken that holds the running host, if there is exactly one and its name says so.
     type: dict
     default: {}
