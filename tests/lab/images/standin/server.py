@@ -1,5 +1,5 @@
-#!/usr/bin/python3
 """Answers every request with 200, unless it is told to serve none."""
+
 import http.server
 import sys
 import time
