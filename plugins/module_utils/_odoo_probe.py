@@ -598,12 +598,17 @@ def tenants(instance, host, port, hostaddr=None):
 
 
 def databases(request):
-    """The tenants; and with ``queue_job`` those of them that have the module installed."""
+    """The tenants; with ``queue_job`` those of them that have the module installed, with ``pgbouncer`` whether one answers. (The
+    latter is a log-in that PostgreSQL refuses, and writes into its log.)"""
     instance = Instance()
     address = (request["host"], request["port"])
     found = tenants(instance, *address)
     with_jobs = [name for name in found if request.get("queue_job") and has_queue_job(instance, address, name)]
-    return {"databases": found, "queue_job": with_jobs, "pgbouncer": answers_as_pgbouncer(instance, address)}
+    return {
+        "databases": found,
+        "queue_job": with_jobs,
+        "pgbouncer": bool(request.get("pgbouncer")) and answers_as_pgbouncer(instance, address),
+    }
 
 
 def answers_as_pgbouncer(instance, address):

@@ -312,11 +312,11 @@ def look_at(
         addresses += [
             (ip, own) for name, own in addresses for ip in _alias_record.former_addresses(state_dir, networks, name)
         ]
-        answer = databases(container, found, addresses)
+        foreign = not set(described["address"]["resolved"]) & set(poolers)
+        answer = databases(container, found, addresses, foreign)
         described["databases"] = answer["databases"]
         described["queue_job"] = {"databases": answer["queue_job"]}
-        resolved = set(described["address"]["resolved"])
-        described["behind_pooler"] = answer["pgbouncer"] and not resolved & set(poolers)
+        described["behind_pooler"] = answer["pgbouncer"]
     return described
 
 
@@ -333,12 +333,13 @@ def is_unread(instance: _odoo_instance.Instance, state_dir: str) -> bool:
 
 
 def databases(
-    container: t.Any, found: t.Mapping[str, t.Any], addresses: t.Sequence[tuple[str, int]]
+    container: t.Any, found: t.Mapping[str, t.Any], addresses: t.Sequence[tuple[str, int]], ask_pgbouncer: bool
 ) -> dict[str, t.Any]:
     """What PostgreSQL says at the first address that answers: a pooler that has gone must not be in the way of its return."""
+    asked = {"do": "databases", "queue_job": found["job_runner"] is not None, "pgbouncer": ask_pgbouncer}
     failure = None
     for host, port in addresses:
-        request = {"do": "databases", "queue_job": found["job_runner"] is not None, "host": host, "port": port}
+        request = {**asked, "host": host, "port": port}
         try:
             return _docker.probe(container, request, found["python"])
         except PooledError as error:
