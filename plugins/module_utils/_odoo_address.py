@@ -310,7 +310,9 @@ def _effective(part: str, evidence: Evidence, family: Family) -> Source:
     running = argument(evidence.argv, key)
     default = Source("default", part, (family.default_host or "") if part == "host" else DEFAULT_PORT)
     if running is None:
-        return _without_argument(part, evidence, family, candidates) or default
+        # A default that an entrypoint passes is an argument; without one Odoo has none.
+        unsaid = default._replace(value="") if part == "host" and family.entrypoint_arguments else default
+        return _without_argument(part, evidence, family, candidates) or unsaid
     if not _is_passed(evidence, part):
         return Source("argument", f"--{key}", running)
     if not family.entrypoint_arguments:

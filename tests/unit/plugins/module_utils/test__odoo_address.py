@@ -63,6 +63,12 @@ CASES: list[tuple[str, dict[str, t.Any], tuple[str, int], tuple[str, str]]] = [
         ("default", "host"),
     ),
     (
+        "official, its entrypoint replaced: nothing says it",
+        {"command": ("odoo",)},
+        ("", 5432),
+        ("default", "host"),
+    ),
+    (
         "official, an old link",
         {"argv": ("--db_host=10.0.0.5",), "environment": {"DB_PORT_5432_TCP_ADDR": "10.0.0.5"}},
         ("10.0.0.5", 5432),
