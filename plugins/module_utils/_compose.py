@@ -108,9 +108,7 @@ class Compose:
         """Raises PooledError where the files say something else by now than what the container was made from: bringing the
         service up would do that too."""
         # "config --hash" does not know about env_file; a rehearsal does.
-        steps = rehearsed(self._run("--dry-run", *self._up()).stderr)
-        check_steps(steps, self.replicas)
-        made = [name for name, step in steps if step.lower().startswith(_MAKES)]
+        made = [name for name, step in self.rehearse() if step.lower().startswith(_MAKES)]
         if made:
             raise PooledError(
                 f"the files of Compose project {self.service.project} were changed since {made[0]} was created from them, so"
@@ -119,9 +117,12 @@ class Compose:
                 "method",
             )
 
-    def check_rehearsal(self) -> None:
-        """Raises PooledError where bringing the service up would end or make a container that is none of its own."""
-        check_steps(rehearsed(self._run("--dry-run", *self._up()).stderr), self.replicas)
+    def rehearse(self) -> list[tuple[str, str]]:
+        """What bringing the service up would do, as (container, step). Raises PooledError where it would end or make a container
+        that is none of the service's own."""
+        steps = rehearsed(self._run("--dry-run", *self._up()).stderr)
+        check_steps(steps, self.replicas)
+        return steps
 
     def meaning(self, edited: t.Mapping[str, str] | None = None) -> dict[str, t.Any]:
         """What Compose makes of the files, or of them with the texts in *edited*."""
@@ -140,10 +141,10 @@ class Compose:
             )
             return model
 
-    def can_foresee(self, edited: t.Iterable[str]) -> bool:
+    def can_foresee(self, edited: t.Iterable[str], project: _compose_project.Project) -> bool:
         """Whether :meth:`meaning` can say what *edited* files will mean before they are written: not of those that other files
         name, be it the .env."""
-        named = _compose_project.env_files(self.project())
+        named = _compose_project.env_files(project)
         return set(edited) <= {*self.service.compose_files, *self.service.variable_files} - named
 
     def up(self, lock: t.Any) -> None:

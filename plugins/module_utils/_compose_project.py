@@ -13,6 +13,7 @@ project's directory; in what is included or extended from another file, beside t
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import typing as t
 
@@ -185,7 +186,10 @@ def root(project: Project, path: str) -> t.Any:
     return parse(path, project.text_of(path))
 
 
+# Each look for a variable goes through all files of a project again, and their nodes are only read.
+@functools.lru_cache(maxsize=64)
 def parse(path: str, text: str) -> t.Any:
+    """The root node of a YAML text. Raises PooledError with the line that cannot be read."""
     try:
         return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:

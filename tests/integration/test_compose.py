@@ -63,16 +63,17 @@ class Erp:
         compose = self.compose()
         before = compose.meaning()
         variables = {"HOST": "pooled-odoo"}
-        edited = _compose_file.set_variables(compose.project(), "odoo", variables)
+        project = compose.project()
+        edited = _compose_file.set_variables(project, "odoo", variables)
         compose.check_unchanged()
-        if compose.can_foresee(edited):
+        if compose.can_foresee(edited, project):
             _compose.check_effect(before, compose.meaning(edited), {"odoo"}, variables)
             _compose.check_arrival(compose.meaning(edited), "odoo", variables)
         for path, text in edited.items():
             _compose.write(path, text.encode())
         _compose.check_effect(before, compose.meaning(), {"odoo"}, variables)
         _compose.check_arrival(compose.meaning(), "odoo", variables)
-        compose.check_rehearsal()
+        compose.rehearse()
         compose.up(None)
         return {name: self.host_of(name) for name in self.names()}
 
@@ -168,7 +169,7 @@ def test_who_would_lose_a_container_is_told(erp: t.Callable[..., Erp]) -> None:
     compose = made.compose()
     alone = _compose.Compose(compose.service, COMMAND, [f"{PROJECT}-odoo-1"])
     with pytest.raises(PooledError, match=f"would touch {PROJECT}-odoo-[23] too"):
-        alone.check_rehearsal()
+        alone.rehearse()
     assert len(made.names()) == 3
 
 

@@ -172,10 +172,15 @@ class Method(abc.ABC):
         return instance.conf.host_path if kind == "file" and instance.conf else kind
 
 
-PASSED_BY_SCRIPT = (
-    "{name} is passed by a script or shell in the image, not by the container's own command, and no variable explains it; name"
-    " the variables that it is made from (pooled_odoo_address_variables)"
-)
+def against_script(circumstances: _odoo_address.Circumstances, parts: t.Collection[str]) -> str | None:
+    """What keeps a new container from having other *parts* of the address where a script passes them. Pure."""
+    for source in _odoo_address.sources(circumstances, parts):
+        if source.kind == "argument" and not source.replaceable:
+            return (
+                f"{source.name} is passed by a script or shell in the image, not by the container's own command, and no variable"
+                " explains it; name the variables that it is made from (pooled_odoo_address_variables)"
+            )
+    return None
 
 
 def against_environment(circumstances: _odoo_address.Circumstances, parts: t.Collection[str]) -> str | None:

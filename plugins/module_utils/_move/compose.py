@@ -24,11 +24,11 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import containers, gate, journal
 from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
-    PASSED_BY_SCRIPT,
     Method,
     Move,
     Outcome,
     against_environment,
+    against_script,
     replacements,
 )
 
@@ -44,9 +44,10 @@ class Compose(Method):
     def against(circumstances: _odoo_address.Circumstances, parts: t.Collection[str]) -> str | None:
         if circumstances.no_compose_files:
             return circumstances.no_compose_files
+        passed = against_script(circumstances, parts)
+        if passed:
+            return passed
         for source in _odoo_address.sources(circumstances, parts):
-            if source.kind == "argument" and not source.replaceable:
-                return PASSED_BY_SCRIPT.format(name=source.name)
             if source.kind == "argument":
                 return f"{source.name} stands in the service's command; change it there and run docker compose up -d"
         return against_environment(circumstances, parts)
@@ -80,7 +81,7 @@ class Compose(Method):
                 self.context.warnings.append(
                     f"the service {other} of project {service.project}, which does not run, has the same address and keeps it"
                 )
-        if self.edited and self.compose.can_foresee(self.edited):
+        if self.edited and self.compose.can_foresee(self.edited, self.project):
             self._check(self.compose.meaning(self.edited))
 
     def _check(self, after: dict[str, t.Any]) -> None:
@@ -108,7 +109,7 @@ class Compose(Method):
         for path, text in sorted(self.edited.items()):
             _compose.write(path, _files.bytes_of(text))
         self._check(self.compose.meaning())
-        self.compose.check_rehearsal()
+        self.compose.rehearse()
         self.compose.up(context.lock)
         for name in self.replicas:
             context.wait_for(_docker.find(context.client, name), goal)

@@ -16,11 +16,11 @@ from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import containers, gate, journal
 from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
-    PASSED_BY_SCRIPT,
     Method,
     Move,
     Outcome,
     against_environment,
+    against_script,
     replacements,
 )
 
@@ -39,10 +39,7 @@ class Recreate(Method):
                 f"{circumstances.managed_by} owns this container and would bring the old address back; change the address there"
                 " and apply it"
             )
-        for source in _odoo_address.sources(circumstances, parts):
-            if source.kind == "argument" and not source.replaceable:
-                return PASSED_BY_SCRIPT.format(name=source.name)
-        return against_environment(circumstances, parts)
+        return against_script(circumstances, parts) or against_environment(circumstances, parts)
 
     def plan(self, move: Move) -> None:
         name, self.container = self.context.name, move.container
