@@ -142,10 +142,15 @@ def can_overlap(inspection: Inspection) -> bool:
 
 
 def creation(
-    inspection: Inspection, image: str, variables: t.Mapping[str, str], arguments: t.Mapping[str, str]
+    inspection: Inspection,
+    image: str,
+    variables: t.Mapping[str, str],
+    arguments: t.Mapping[str, str],
+    all_networks: bool = False,
 ) -> tuple[dict[str, t.Any], dict[str, dict[str, t.Any]]]:
     """The request that creates the same container with other environment *variables* or ``--name`` *arguments*, and the
-    networks to connect it to besides the one in the request, ``{network: endpoint}``.
+    networks to connect it to besides those in the request, ``{network: endpoint}``: none with *all_networks*, which Docker
+    takes from API 1.44 on.
 
     Everything else stays: mounts with their anonymous volumes, networks with aliases and addresses, limits, labels,
     health check, restart policy, user, capabilities, log driver.
@@ -162,8 +167,9 @@ def creation(
     host["Binds"] = (host.get("Binds") or []) + _anonymous_volumes(inspection, host)
     networks = endpoints(inspection)
     first = host.get("NetworkMode", "default")
+    together = [name for name in networks if name == first or all_networks]
     if first in networks:
-        request["NetworkingConfig"] = {"EndpointsConfig": {first: networks.pop(first)}}
+        request["NetworkingConfig"] = {"EndpointsConfig": {name: networks.pop(name) for name in together}}
     request["HostConfig"] = host
     return request, networks
 

@@ -30,6 +30,7 @@ ERRORS: tuple[type[Exception], ...] = (PooledError,)
 try:
     import docker
     import docker.errors
+    import docker.utils
     import requests.exceptions
 except ImportError:
     DOCKER_ERROR = traceback.format_exc()
@@ -113,6 +114,11 @@ def connect(params: t.Mapping[str, t.Any]) -> t.Any:
     return client
 
 
+def speaks(client: t.Any, version: str) -> bool:
+    """Whether requests are made by this version of Docker's API or by a later one."""
+    return bool(docker.utils.version_gte(client.api.api_version, version))
+
+
 def find(client: t.Any, name: str) -> t.Any:
     """The container *name*; raises PooledError where there is none. One that a killed run held goes on within a moment, and
     is waited for."""
@@ -124,6 +130,25 @@ def find(client: t.Any, name: str) -> t.Any:
         time.sleep(0.1)
         container.reload()
     return container
+
+
+def join(network: t.Any, container: t.Any, endpoint: t.Mapping[str, t.Any], address: str | None = None) -> None:
+    """Connects the container to *network* with what *endpoint* asks for, at *address* if there is one.
+
+    *endpoint* is as Docker tells it of a connected container. The SDK knows no ``GwPriority``.
+    """
+    asked = endpoint.get("IPAMConfig") or {}
+    network.connect(
+        container,
+        aliases=endpoint.get("Aliases"),
+        # Docker tells "container:name", the SDK wants pairs.
+        links=[tuple(link.partition(":")[::2]) for link in endpoint.get("Links") or []],
+        link_local_ips=asked.get("LinkLocalIPs"),
+        driver_opt=endpoint.get("DriverOpts"),
+        ipv4_address=address,
+        ipv6_address=asked.get("IPv6Address"),
+        mac_address=endpoint.get("MacAddress"),
+    )
 
 
 def check_runs(container: t.Any, option: str) -> None:

@@ -111,15 +111,7 @@ def _join(network: t.Any, container: t.Any, endpoint: t.Mapping[str, t.Any], add
     failure: Exception | None = None
     for wanted in [address] * JOIN_ATTEMPTS + [None]:
         try:
-            network.connect(
-                container,
-                aliases=endpoint.get("Aliases"),
-                links=endpoint.get("Links"),
-                driver_opt=endpoint.get("DriverOpts"),
-                ipv4_address=wanted,
-                ipv6_address=(endpoint.get("IPAMConfig") or {}).get("IPv6Address"),
-                mac_address=endpoint.get("MacAddress"),
-            )
+            _docker.join(network, container, endpoint, wanted)
             container.reload()
             return
         except _docker.ERRORS as error:

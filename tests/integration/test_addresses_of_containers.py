@@ -20,6 +20,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import methods
 from tests.lab.lab import IMAGES, LABEL, wait_until
+from tests.modules import ModuleFailed, run_module
 
 IMAGE = "pooled-test-standin:17"
 CONF = "[options]\ndb_host = pg\n"
@@ -118,6 +119,9 @@ CASES = {
 }
 
 
+Run = t.Callable[..., t.Any]
+
+
 @pytest.fixture(scope="module")
 def image(client: t.Any) -> str:
     with tempfile.TemporaryDirectory() as context:
@@ -129,10 +133,10 @@ def image(client: t.Any) -> str:
 
 
 @pytest.fixture
-def run(client: t.Any, network: t.Any, image: str, tmp_path: Path) -> t.Iterator[t.Callable[[Standin], t.Any]]:
+def run(client: t.Any, network: t.Any, image: str, tmp_path: Path) -> t.Iterator[Run]:
     made = []
 
-    def make(standin: Standin) -> t.Any:
+    def make(standin: Standin, ready: bool = True) -> t.Any:
         for name, text in standin.files.items():
             (tmp_path / name).write_text(text)
         made.append(
@@ -149,7 +153,8 @@ def run(client: t.Any, network: t.Any, image: str, tmp_path: Path) -> t.Iterator
                 labels={LABEL: "test"},
             )
         )
-        wait_until("its process runs", 20, runs, made[-1])
+        if ready:
+            wait_until("its process runs", 20, runs, made[-1])
         return made[-1]
 
     yield make
@@ -165,7 +170,7 @@ def runs(container: t.Any) -> None:
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_where_the_address_comes_from(client: t.Any, run: t.Callable[[Standin], t.Any], kind: str) -> None:
+def test_where_the_address_comes_from(client: t.Any, run: Run, kind: str) -> None:
     standin = CASES[kind]
     instance, _name = _odoo_discovery.look_at(client, run(standin), standin.variables)
     address = instance.address
@@ -176,13 +181,13 @@ def test_where_the_address_comes_from(client: t.Any, run: t.Callable[[Standin], 
     assert [way.name for way in ways if way.open] == standin.open, {way.name: way.reason for way in ways}
 
 
-def test_a_server_without_http_is_known(client: t.Any, run: t.Callable[[Standin], t.Any]) -> None:
+def test_a_server_without_http_is_known(client: t.Any, run: Run) -> None:
     instance, _name = _odoo_discovery.look_at(client, run(CASES["crons alone"]))
     assert instance.found["http"] is None
     assert _odoo_instance.describe(instance)["listeners"] == 2
 
 
-def test_why_no_address_is_found_is_told(client: t.Any, run: t.Callable[[Standin], t.Any]) -> None:
+def test_why_no_address_is_found_is_told(client: t.Any, run: Run) -> None:
     broken = "[options]\nlog_handler = a\nlog_handler = b\ndb_host = pg\n"
     container = run(Standin(("", ""), [], files={"odoo.conf": broken}, entrypoint=["env"]))
     instance, _name = _odoo_discovery.look_at(client, container)
@@ -190,14 +195,30 @@ def test_why_no_address_is_found_is_told(client: t.Any, run: t.Callable[[Standin
         _odoo_instance.check_movable(instance)
 
 
-def test_two_servers_in_one_container_are_refused(client: t.Any, run: t.Callable[[Standin], t.Any]) -> None:
+def test_two_servers_in_one_container_are_refused(client: t.Any, run: Run) -> None:
     container = run(Standin(("", ""), [], ["-c", "odoo --workers=8 & odoo --no-http & wait"], entrypoint=["sh"]))
     with pytest.raises(PooledError, match="2 Odoo servers run in it .* give each a container of its own"):
         _odoo_discovery.look_at(client, container)
 
 
-def test_a_container_that_ends_meanwhile_is_nobodys(client: t.Any, run: t.Callable[[Standin], t.Any]) -> None:
+def test_a_container_that_ends_meanwhile_is_nobodys(client: t.Any, run: Run) -> None:
     container = run(CASES["the environment"])
     container.remove(force=True)
     assert _docker.find_or_none(client, container.id) is None
     assert _docker.runs_odoo(container) is False
+
+
+RUNNER = ["-c", "import time; time.sleep(3600)", "-m", "odoo.addons.queue_job.jobrunner"]
+
+
+def test_a_job_runner_of_its_own_must_not_follow(run: Run, tmp_path: Path) -> None:
+    """It reads the same odoo.conf, so its next start would take it into the transaction pool."""
+    odoo, runner = (
+        run(Standin(("", ""), [], files={"odoo.conf": CONF})),
+        run(Standin(("", ""), [], RUNNER, entrypoint=["python3"], files={"odoo.conf": CONF}), ready=False),
+    )
+    move = {"name": odoo.name, "host": "pooled", "method": "restart", "state_dir": str(tmp_path / "state")}
+    with pytest.raises(ModuleFailed, match=rf"{runner.name} is a job runner \(queue_job\) of its own"):
+        run_module("odoo_dbhost", True, **move)
+    (tmp_path / "odoo.conf").write_text(CONF + "\n[queue_job]\njobrunner_db_host = pg\n")
+    assert run_module("odoo_dbhost", True, **move)["changed"]

@@ -83,3 +83,26 @@ def test_bad_input_is_named(client: t.Any) -> None:
         run_module("docker_aliases")
     with pytest.raises(ModuleFailed, match="there is no container 'nowhere'"):
         run_module("docker_aliases", container="nowhere", aliases=["db"])
+
+
+@pytest.mark.parametrize("named", ["fixed"], indirect=True)
+def test_links_are_kept(client: t.Any, named: t.Any, postgres: Server) -> None:
+    """It leaves its network and joins it again, with its links."""
+    other = client.containers.run(
+        POSTGRES_IMAGE,
+        ["infinity"],
+        entrypoint=["sleep"],
+        detach=True,
+        labels={LABEL: "test"},
+        network="pooled-test-fixed",
+    )
+    network = client.networks.get("pooled-test-fixed")
+    try:
+        address, _names = endpoint(named)
+        network.disconnect(named)
+        network.connect(named, ipv4_address=address, links={other.name: "mail"})
+        run_module("docker_aliases", container=NAME, aliases=["db"])
+        assert endpoint(named)[1] == ["db"]
+        assert named.attrs["NetworkSettings"]["Networks"]["pooled-test-fixed"]["Links"] == [f"{other.name}:mail"]
+    finally:
+        other.remove(force=True)

@@ -12,7 +12,13 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_address, _odoo_control, _queue_job
+from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _container,
+    _docker,
+    _odoo_address,
+    _odoo_control,
+    _queue_job,
+)
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import containers, gate, journal
 from ansible_collections.pooled.odoo.plugins.module_utils._move.base import (
@@ -51,6 +57,15 @@ class Recreate(Method):
                 f"container {name} was started with --rm, so it would vanish with its data when it stops; start it without"
                 " --rm first",
                 "name",
+            )
+        priorities = [
+            network for network, asked in _container.endpoints(move.container.attrs).items() if "GwPriority" in asked
+        ]
+        if priorities and not _docker.speaks(self.context.client, "1.48"):
+            raise PooledError(
+                f"{name} has a gateway priority on the network {priorities[0]} (gw_priority), which Docker's Python SDK cannot"
+                " ask for by API 1.48, so a new container would not have it; move it by another method",
+                "method",
             )
         for taken in (containers.new_name(name), containers.former_name(name)):
             if self.context.record is None and _docker.find_or_none(self.context.client, taken):

@@ -221,3 +221,14 @@ TITLES = [
 @pytest.mark.parametrize(("title", "odoo"), TITLES)
 def test_looks_like_odoo(title: str, odoo: bool) -> None:
     assert _container.looks_like_odoo([title]) is odoo
+
+
+def test_all_networks_in_one_request() -> None:
+    document = inspection()
+    document["NetworkSettings"]["Networks"]["back"]["GwPriority"] = 5
+    request, networks = _container.creation(document, "odoo:19", {}, {}, all_networks=True)
+    assert networks == {}
+    assert request["NetworkingConfig"]["EndpointsConfig"] == {
+        "front": {"Aliases": ["erp"]},
+        "back": {"IPAMConfig": {"IPv4Address": "10.0.0.9"}, "GwPriority": 5},
+    }
