@@ -12,7 +12,19 @@ import io
 import json
 import typing as t
 
-from ansible.module_utils.testing import patch_module_args
+from ansible.module_utils import basic
+
+try:
+    from ansible.module_utils.testing import patch_module_args
+except ImportError:  # before ansible-core 2.19
+
+    @contextlib.contextmanager
+    def patch_module_args(module_args: dict[str, t.Any] | None = None) -> t.Iterator[None]:
+        given, basic._ANSIBLE_ARGS = basic._ANSIBLE_ARGS, json.dumps({"ANSIBLE_MODULE_ARGS": module_args}).encode()
+        try:
+            yield
+        finally:
+            basic._ANSIBLE_ARGS = given
 
 
 class ModuleFailed(Exception):

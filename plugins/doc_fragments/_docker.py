@@ -10,7 +10,9 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 requirements:
-  - docker 7.0 or newer on the host where the module runs (C(python3-docker) in Debian, C(docker) on PyPI)
+  - >-
+    docker 5.0.3 or newer on the host where the module runs (C(python3-docker) in Debian, C(docker) on PyPI); 7.1 or newer where
+    requests is 2.32 or newer
 options:
   docker_host:
     description:

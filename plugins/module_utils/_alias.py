@@ -93,8 +93,9 @@ def hindrance(client: t.Any, name: Name, user: t.Mapping[str, t.Any]) -> str | N
             f"network {name.network} gives IPv6 addresses too, and a container that leaves it for another name comes back at"
             " another one of these"
         )
-    if name.holder is not None and _addresses.networks_of(name.holder.attrs)[name.network].get("GwPriority"):
-        return f"{name.holder.name} has a gateway priority on the network {name.network}, which it would lose by leaving it"
+    lost = name.holder and _docker_networks.lost_by_leaving(client, name.holder, name.network)
+    if name.holder is not None and lost:
+        return f"{name.holder.name} would lose {lost} by leaving the network {name.network}"
     refusal = _docker_networks.refusal_of_address(client, name.holder.attrs if name.holder else user, name.network)
     if refusal is None:
         return None

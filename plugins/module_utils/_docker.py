@@ -119,6 +119,11 @@ def speaks(client: t.Any, version: str) -> bool:
     return bool(docker.utils.version_gte(client.api.api_version, version))
 
 
+def gives_mac_addresses(client: t.Any) -> bool:
+    """Whether a container can be given a hardware address on each network that it joins."""
+    return speaks(client, "1.44") and bool(docker.utils.version_gte(docker.__version__, "7.0.0"))
+
+
 def find(client: t.Any, name: str) -> t.Any:
     """The container *name*; raises PooledError where there is none. One that a killed run held goes on within a moment, and
     is waited for."""
@@ -138,6 +143,11 @@ def join(network: t.Any, container: t.Any, endpoint: t.Mapping[str, t.Any], addr
     *endpoint* is as Docker tells it of a connected container. The SDK knows no ``GwPriority``.
     """
     asked = endpoint.get("IPAMConfig") or {}
+    options = (
+        {"mac_address": endpoint["MacAddress"]}
+        if "MacAddress" in endpoint and gives_mac_addresses(network.client)
+        else {}
+    )
     network.connect(
         container,
         aliases=endpoint.get("Aliases"),
@@ -147,7 +157,7 @@ def join(network: t.Any, container: t.Any, endpoint: t.Mapping[str, t.Any], addr
         driver_opt=endpoint.get("DriverOpts"),
         ipv4_address=address,
         ipv6_address=asked.get("IPv6Address"),
-        mac_address=endpoint.get("MacAddress"),
+        **options,
     )
 
 

@@ -59,12 +59,27 @@ def aliases_of(container: t.Any, networks: t.Sequence[str] | None = None) -> dic
 def set_aliases(client: t.Any, container: t.Any, network: str, names: t.Sequence[str]) -> None:
     """Gives the container these names on *network*, and no others. Raises PooledError where it would lose its address by that,
     and with it every open connection."""
+    lost = lost_by_leaving(client, container, network)
+    if lost is not None:
+        raise PooledError(
+            f"{container.name} cannot be given other names without losing {lost} on the network {network}"
+        )
     refusal = refusal_of_address(client, container.attrs, network)
     if refusal is not None:
         raise PooledError(
             f"{container.name} cannot be given other names without losing its connections on the {refusal}"
         )
     reattach(client, container, network, {**endpoint(container, network), "Aliases": list(names)})
+
+
+def lost_by_leaving(client: t.Any, container: t.Any, network: str) -> str | None:
+    """What the container has on *network* that the SDK or the engine could not give it again; None where it is nothing."""
+    asked = endpoint(container, network)
+    if "GwPriority" in asked:
+        return "its gateway priority (gw_priority)"
+    if "MacAddress" in asked and not _docker.gives_mac_addresses(client):
+        return "the hardware address that it was given (mac_address; Docker 25 and its SDK 7.0 can give it again)"
+    return None
 
 
 def refusal_of_address(client: t.Any, inspection: t.Mapping[str, t.Any], network: str) -> str | None:

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - pooled.odoo._attributes
   - pooled.odoo._docker
+  - pooled.odoo._odoo
 attributes:
   check_mode:
     support: full
@@ -103,13 +104,6 @@ options:
       - Go on although another source names another address that does not count.
     type: bool
     default: false
-  address_variables:
-    description:
-      - The environment variables from which an image with a start script of its own makes its odoo.conf or Odoo's arguments, by
-        C(host) and C(port), such as C(host=DB_HOST, port=DB_PORT). They count for every container that has the one for the
-        host. Without them a variable is taken that holds the running host, if there is exactly one and its name says so.
-    type: dict
-    default: {}
   timeout:
     description:
       - Seconds until the instance must work at its new address. Odoo lets a request run for 120 seconds by default, and

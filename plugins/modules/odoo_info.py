@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - pooled.odoo._attributes.info_module
   - pooled.odoo._docker
+  - pooled.odoo._odoo
 options:
   containers:
     description:
@@ -31,13 +32,6 @@ options:
         address that it had before it was moved.
     type: bool
     default: true
-  address_variables:
-    description:
-      - The environment variables from which an image with a start script of its own makes its odoo.conf or Odoo's arguments, by
-        C(host) and C(port), such as C(host=DB_HOST, port=DB_PORT). They count for every container that has the one for the
-        host. Without them a variable is taken that holds the running host, if there is exactly one and its name says so.
-    type: dict
-    default: {}
   unreadable:
     description:
       - What follows where an instance cannot be understood - it cannot be looked into, two servers run in one container, its

@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.lab.lab import IMAGES, LABEL, POSTGRES_IMAGE, wait_until
+from tests.lab.lab import IMAGES, LABEL, POSTGRES_IMAGE, STANDIN_IMAGE, wait_until
 from tests.lab.servers import MAX_CONNECTIONS, NETWORK, PASSWORD, ROLE_IMAGE, SUITES, UID, Pooler, Server, address_of
 
 
@@ -33,6 +33,16 @@ def remove_leftovers(client: t.Any) -> None:
         container.remove(force=True, v=True)
     for network in client.networks.list(filters={"label": f"{LABEL}=test"}):
         network.remove()
+
+
+@pytest.fixture(scope="session")
+def standin(client: t.Any) -> str:
+    """The image of the stand-in for Odoo."""
+    # All of the folder: its entrypoint is the lab's own.
+    client.images.build(
+        path=str(IMAGES), dockerfile="standin/Dockerfile", tag=STANDIN_IMAGE, rm=True, labels={LABEL: ""}
+    )
+    return STANDIN_IMAGE
 
 
 @pytest.fixture(scope="session")

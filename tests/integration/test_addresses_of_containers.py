@@ -8,8 +8,6 @@ The process is a stand-in that looks like Odoo's."""
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 import typing as t
 from pathlib import Path
 
@@ -19,10 +17,9 @@ import pytest
 from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_discovery, _odoo_instance
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import methods
-from tests.lab.lab import IMAGES, LABEL, wait_until
+from tests.lab.lab import LABEL, wait_until
 from tests.modules import ModuleFailed, run_module
 
-IMAGE = "pooled-test-standin:17"
 CONF = "[options]\ndb_host = pg\n"
 
 
@@ -122,33 +119,23 @@ CASES = {
 Run = t.Callable[..., t.Any]
 
 
-@pytest.fixture(scope="module")
-def image(client: t.Any) -> str:
-    with tempfile.TemporaryDirectory() as context:
-        shutil.copytree(IMAGES / "standin", context, dirs_exist_ok=True)
-        # The same precedence as the lab's own.
-        shutil.copy(IMAGES / "odoo" / "entrypoint.sh", context)
-        client.images.build(path=context, tag=IMAGE, rm=True, labels={LABEL: ""})
-    return IMAGE
-
-
 @pytest.fixture
-def run(client: t.Any, network: t.Any, image: str, tmp_path: Path) -> t.Iterator[Run]:
+def run(client: t.Any, network: t.Any, standin: str, tmp_path: Path) -> t.Iterator[Run]:
     made = []
 
-    def make(standin: Standin, ready: bool = True) -> t.Any:
-        for name, text in standin.files.items():
+    def make(kind: Standin, ready: bool = True) -> t.Any:
+        for name, text in kind.files.items():
             (tmp_path / name).write_text(text)
         made.append(
             client.containers.run(
-                image,
-                standin.command,
-                entrypoint=standin.entrypoint or None,
-                environment=standin.environment,
-                working_dir=standin.working_dir,
+                standin,
+                kind.command,
+                entrypoint=kind.entrypoint or None,
+                environment=kind.environment,
+                working_dir=kind.working_dir,
                 network=network.name,
                 extra_hosts={"pg": "192.0.2.1"},
-                volumes={str(tmp_path): {"bind": "/etc/odoo", "mode": "rw"}} if standin.files else {},
+                volumes={str(tmp_path): {"bind": "/etc/odoo", "mode": "rw"}} if kind.files else {},
                 detach=True,
                 labels={LABEL: "test"},
             )

@@ -14,11 +14,14 @@ import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _compose, _compose_file, _docker
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
-from tests.lab.lab import COMPOSE_IMAGE, IMAGES, LABEL
+from tests.lab.lab import COMPOSE_IMAGE, IMAGES, LABEL, wait_until
+from tests.lab.servers import NETWORK, PASSWORD, Pooler, Server, address_of, configuration
+from tests.modules import ModuleFailed, run_module
 
 TOOL = "pooled-test-compose"
 COMMAND = ["docker", "exec", TOOL, "docker", "compose"]
 PROJECT = "pooled-test-erp"
+TENANTS = ("tenant1", "tenant2", "tenant3")
 SLEEPS = f'image: {COMPOSE_IMAGE}\n    stop_grace_period: 0s\n    labels: {{{LABEL}: "test"}}'
 
 
@@ -199,3 +202,94 @@ def test_a_link_stays_one(erp: t.Callable[..., Erp], tmp_path: Path) -> None:
     assert made.move() == {f"{PROJECT}-odoo-1": "pooled-odoo"}
     assert (tmp_path / ".env").is_symlink()
     assert (tmp_path / "real" / "env").read_text() == "DB=pooled-odoo\n"
+
+
+@pytest.fixture
+def pooled(client: t.Any, postgres: Server, pooler: Pooler, version: str) -> t.Iterator[str]:
+    """The address of a PgBouncer that is called pooled-odoo, in front of three databases of one role."""
+    postgres.run(
+        f"CREATE ROLE clerk LOGIN PASSWORD '{PASSWORD}'", *(f"CREATE DATABASE {n} OWNER clerk" for n in TENANTS)
+    )
+    listens = {"name": "postgres", "host": postgres.host, "pool_mode": "session"}
+    users = [{"name": name, "password": password} for name, password in (("boss", "b0ss"), ("clerk", PASSWORD))]
+    databases = [{"name": "*", "host": postgres.host}, listens]
+    run_module("pgbouncer_config", **configuration(pooler, version, postgres.host, databases=databases, userlist=users))
+    pooler.start()
+    network = client.networks.get(NETWORK)
+    network.disconnect(pooler.container)
+    network.connect(pooler.container, aliases=["pooled-odoo"])
+    yield address_of(pooler.container)
+    for name in TENANTS:
+        postgres.run(f"DROP DATABASE {name} WITH (FORCE)")
+    postgres.run("DROP ROLE clerk")
+
+
+class Odoo:
+    """A stand-in for Odoo that has users at work, as a service of so many containers."""
+
+    def __init__(self, made: Erp, state_dir: Path) -> None:
+        self.made, self.state_dir = made, state_dir
+
+    def move(self, number: int = 1, **changes: t.Any) -> dict[str, t.Any]:
+        return run_module(
+            "odoo_dbhost",
+            name=f"{PROJECT}-odoo-{number}",
+            host="pooled-odoo",
+            method="compose",
+            compose_command=COMMAND,
+            state_dir=str(self.state_dir),
+            **changes,
+        )
+
+    def ends(self) -> dict[str, set[str]]:
+        """Where each container's database connections go now."""
+        found = run_module("odoo_info", containers=self.made.names(), databases=False)["instances"]
+        return {one["name"]: {end["address"] for end in one["connections"] if end["port"] == 5432} for one in found}
+
+    def works_at(self, address: str) -> None:
+        if set(map(frozenset, self.ends().values())) != {frozenset([address])}:
+            raise ConnectionError("not yet")
+
+
+@pytest.fixture
+def odoo(
+    erp: t.Callable[..., Erp], standin: str, postgres: Server, tmp_path: Path, request: pytest.FixtureRequest
+) -> Odoo:
+    environment = f"{{HOST: {postgres.host}, USER: clerk, PASSWORD: {PASSWORD}, STANDIN_RATE: '5'}}"
+    network = f"networks:\n  default: {{name: {NETWORK}, external: true}}\n"
+    text = f"services:\n  odoo:\n    image: {standin}\n    environment: {environment}\n{network}"
+    made = Odoo(erp({"compose.yaml": text}, scale=request.param), tmp_path / "state")
+    wait_until("users are at work", 30, made.works_at, postgres.host)
+    return made
+
+
+one_pooler = pytest.mark.parametrize("image", ["stable"], indirect=True)
+
+
+@one_pooler
+@pytest.mark.parametrize("odoo", [3], indirect=True)
+def test_a_scaled_service_goes_there_and_back(postgres: Server, pooled: str, odoo: Odoo) -> None:
+    """All three replicas at once, by whichever of them it was named."""
+    replicas, before = odoo.made.names(), (odoo.made.folder / "compose.yaml").read_text()
+    assert len(replicas) == 3
+    assert odoo.move(2)["changed"]
+    assert odoo.ends() == dict.fromkeys(replicas, {pooled})
+    assert [odoo.move(number)["changed"] for number in (1, 2, 3)] == [False] * 3
+    assert odoo.move(2, state="reverted")["changed"]
+    assert (odoo.made.folder / "compose.yaml").read_text() == before
+    assert odoo.ends() == dict.fromkeys(replicas, {postgres.host})
+
+
+@one_pooler
+@pytest.mark.parametrize("odoo", [1], indirect=True)
+def test_a_rollback_makes_no_other_container(postgres: Server, pooled: str, odoo: Odoo) -> None:
+    """Somebody has written another scale into the file since."""
+    odoo.move()
+    path = odoo.made.folder / "compose.yaml"
+    path.write_text(path.read_text().replace("  odoo:\n", "  odoo:\n    scale: 2\n"))
+    with pytest.raises(ModuleFailed, match=f"would touch {PROJECT}-odoo-2 too"):
+        odoo.move(state="reverted")
+    assert odoo.ends() == {f"{PROJECT}-odoo-1": {pooled}}
+    path.write_text(path.read_text().replace("    scale: 2\n", ""))
+    assert odoo.move(state="reverted")["changed"]
+    assert odoo.ends() == {f"{PROJECT}-odoo-1": {postgres.host}}

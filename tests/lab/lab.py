@@ -45,6 +45,7 @@ POSTGRES_IMAGE = "pooled-lab-postgres:17"
 ODOO_IMAGE = "pooled-lab-odoo:19"
 COMPOSE_IMAGE = "pooled-lab-compose:2"
 PROXY_IMAGE = "pooled-lab-proxy:5"
+STANDIN_IMAGE = "pooled-lab-standin:17"
 FIRST_PORT = 18069
 IMAGES = Path(__file__).parent / "images"
 # The role's images need Debian unstable as the lab's does.

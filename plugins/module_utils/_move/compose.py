@@ -137,6 +137,8 @@ class Compose(Method):
                 for path, text in former.items():
                     _compose.write(path, _files.bytes_of(text))
         started = time.monotonic()
+        # Somebody may have edited the files, or scaled another way, since the service was moved.
+        compose.rehearse()
         compose.up(context.lock)
         for name in compose.replicas:
             context.wait_for(_docker.find(context.client, name), context.way_back())
