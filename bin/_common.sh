@@ -107,18 +107,20 @@ need_python() {
     export PYTHONPATH=$COLLECTIONS:$REPO
 }
 
-# The base of every image here. A registry is asked first; where none is reachable, it is built from Debian's packages.
+# need_base_image SUITE: Debian's image, trixie's is the base of every image here. A registry is asked first; where none is
+# reachable, it is built from Debian's packages.
 need_base_image() {
-    docker image inspect debian:trixie-slim >/dev/null 2>&1 && return
-    if timeout 60 docker pull -q debian:trixie-slim >/dev/null 2>&1; then
-        say "pulled debian:trixie-slim"
-        touch "$POOLED_ODOO_HOME/built-base-image"
+    local suite=$1 image
+    image=debian:$suite-slim
+    docker image inspect "$image" >/dev/null 2>&1 && return
+    printf '%s\n' "$image" >>"$POOLED_ODOO_HOME/built-base-image"
+    if timeout 60 docker pull -q "$image" >/dev/null 2>&1; then
+        say "pulled $image"
         return
     fi
     need_packages mmdebstrap
-    quietly "build debian:trixie-slim from Debian's packages (no registry answers)" bash -o pipefail -c \
-        'mmdebstrap --variant=apt --quiet trixie | docker import - debian:trixie-slim'
-    touch "$POOLED_ODOO_HOME/built-base-image"
+    quietly "build $image from Debian's packages (no registry answers)" bash -o pipefail -c \
+        "mmdebstrap --variant=apt --quiet $suite | docker import - $image"
 }
 
 [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die "run this as root, or install sudo"

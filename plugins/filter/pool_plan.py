@@ -67,7 +67,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The plan, with C(poolers) (what each is configured with, for O(pooled.odoo.pooler#role:pooler_plan)),
+  description: The plan, with C(poolers) (what each is configured with, for O(pooled.odoo.pooler#role:main:pooler_plan)),
     C(figures) and their reasons, C(predicted), C(budget) and C(warnings).
   type: dict
 """
