@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import difflib
 import typing as t
 
 import yaml
@@ -36,6 +37,15 @@ def given_dict(value: t.Any, name: str) -> dict[str, t.Any]:
     return dict(value)
 
 
+def mistyped(names: t.Sequence[str], known: t.Sequence[str]) -> list[str]:
+    """Each of *names*, with the one of *known* that was meant if one is much like it."""
+    told = []
+    for name in names:
+        meant = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        told.append(f"{name} (did you mean {meant[0]}?)" if meant else name)
+    return told
+
+
 def _parsed(text: str, name: str, wanted: str) -> t.Any:
     try:
         return yaml.safe_load(text)
@@ -45,4 +55,4 @@ def _parsed(text: str, name: str, wanted: str) -> t.Any:
 
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"given_list": given_list, "given_dict": given_dict}
+        return {"given_list": given_list, "given_dict": given_dict, "mistyped": mistyped}

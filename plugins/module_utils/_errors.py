@@ -9,6 +9,9 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import re
+import typing as t
+
 
 class PooledError(Exception):
     """Something that the operator has to know or mend.
@@ -21,3 +24,18 @@ class PooledError(Exception):
         self.message = message
         self.option = option
         super().__init__(f"{option}: {message}" if option else message)
+
+
+def argument_spec() -> dict[str, t.Any]:
+    return {"reported_as": {"type": "dict", "default": {}}}
+
+
+def told(error: Exception, reported_as: t.Mapping[str, str]) -> str:
+    """The error's text, with the options that it names by the names under which the caller knows them. Pure."""
+    text, option = str(error), error.option if isinstance(error, PooledError) else None
+    if option:
+        text = re.sub(r"^\w+", lambda found: reported_as.get(found.group(), found.group()), text)
+    # In a sentence a word such as "host" is no option; login_host is.
+    text = re.sub(r"\b[a-z]+(?:_[a-z]+)+\b", lambda found: reported_as.get(found.group(), found.group()), text)
+    # Where the text said both.
+    return re.sub(r"\b(\w+) \(\1\)", r"\1", text)

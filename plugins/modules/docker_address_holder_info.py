@@ -14,6 +14,7 @@ description:
     out of what it gives away (C(--ip-range)). Whoever was told such an address may find another container there after a reboot.
 extends_documentation_fragment:
   - pooled.odoo._attributes.info_module
+  - pooled.odoo._reported
   - pooled.odoo._docker
 options:
   address:
@@ -58,7 +59,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _addresses, _docker
+from ansible_collections.pooled.odoo.plugins.module_utils import _addresses, _docker, _errors
 
 
 def find(client: Any, address: str) -> dict[str, Any] | None:
@@ -76,6 +77,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_docker.argument_spec(),
+            **_errors.argument_spec(),
             "address": {"type": "str", "required": True},
         },
         supports_check_mode=True,
@@ -83,7 +85,7 @@ def main() -> None:
     try:
         holder = find(_docker.connect(module.params), module.params["address"])
     except _docker.ERRORS as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=_errors.told(error, module.params["reported_as"]))
     module.exit_json(changed=False, holder=holder)
 
 

@@ -17,6 +17,7 @@ description:
     were there.
 extends_documentation_fragment:
   - pooled.odoo._attributes
+  - pooled.odoo._reported
   - pooled.odoo._docker
   - pooled.odoo._odoo
 attributes:
@@ -191,7 +192,7 @@ token:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _alias, _docker
+from ansible_collections.pooled.odoo.plugins.module_utils import _alias, _docker, _errors
 from ansible_collections.pooled.odoo.plugins.module_utils._move.base import Context
 from ansible_collections.pooled.odoo.plugins.module_utils._move.methods import METHODS
 from ansible_collections.pooled.odoo.plugins.module_utils._move.mover import Mover
@@ -201,6 +202,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_docker.argument_spec(),
+            **_errors.argument_spec(),
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["moved", "reverted"], "default": "moved"},
             "host": {"type": "str"},
@@ -229,7 +231,7 @@ def main() -> None:
         result = mover.move() if module.params["state"] == "moved" else mover.revert()
     except _docker.ERRORS as error:
         warn(module, context)
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=_errors.told(error, module.params["reported_as"]))
     warn(module, context)
     module.exit_json(**result)
 

@@ -16,6 +16,7 @@ description:
   - Runs a short read-only script with the container's own Python. Passwords do not leave the container.
 extends_documentation_fragment:
   - pooled.odoo._attributes.info_module
+  - pooled.odoo._reported
   - pooled.odoo._docker
   - pooled.odoo._odoo
 options:
@@ -227,6 +228,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _alias,
     _alias_record,
     _docker,
+    _errors,
     _odoo_discovery,
     _odoo_instance,
     _odoo_versions,
@@ -345,6 +347,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_docker.argument_spec(),
+            **_errors.argument_spec(),
             "containers": {"type": "list", "elements": "str"},
             "databases": {"type": "bool", "default": True},
             "address_variables": {"type": "dict", "default": {}},
@@ -358,7 +361,7 @@ def main() -> None:
         containers = choose(client, module.params["containers"])
         instances, left_out = look_at_all(client, containers, module.params)
     except _docker.ERRORS as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=_errors.told(error, module.params["reported_as"]))
     strange = [(one["name"], _odoo_versions.unknown(one["version"])) for one in instances]
     for told in left_out + [f"{name}: {why}" for name, why in strange if why]:
         module.warn(told)

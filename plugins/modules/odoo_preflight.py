@@ -17,6 +17,7 @@ description:
   - Fails with what did not work and what that would mean. Nothing in the instance is changed.
 extends_documentation_fragment:
   - pooled.odoo._attributes.info_module
+  - pooled.odoo._reported
   - pooled.odoo._docker
 options:
   name:
@@ -84,7 +85,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _odoo_instance
+from ansible_collections.pooled.odoo.plugins.module_utils import _docker, _errors, _odoo_instance
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 
@@ -118,6 +119,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_docker.argument_spec(),
+            **_errors.argument_spec(),
             "name": {"type": "str", "required": True},
             "host": {"type": "str", "required": True},
             "port": {"type": "int", "default": 5432},
@@ -130,7 +132,7 @@ def main() -> None:
     try:
         result = try_out(params)
     except _docker.ERRORS as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=_errors.told(error, module.params["reported_as"]))
     failed = [f"{check['check']}: {check['error']}" for check in result["checks"] if not check["ok"]]
     if failed:
         address = params["pooler"] or f"{params['host']}:{params['port']}"

@@ -17,6 +17,7 @@ description:
   - One query a second over one connection, which is not counted. Nothing is changed in PostgreSQL.
 extends_documentation_fragment:
   - pooled.odoo._attributes.info_module
+  - pooled.odoo._reported
   - pooled.odoo._login
 options:
   login_db:
@@ -308,7 +309,14 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _activity, _console, _files, _login, _pooler_load
+from ansible_collections.pooled.odoo.plugins.module_utils import (
+    _activity,
+    _console,
+    _errors,
+    _files,
+    _login,
+    _pooler_load,
+)
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 
 # Rows of other roles show only database, role and pid without pg_read_all_stats; their backend_type is null then.
@@ -583,6 +591,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_login.argument_spec(),
+            **_errors.argument_spec(),
             "login_db": {"type": "str", "default": "postgres"},
             "roles": {"type": "list", "elements": "str", "default": []},
             "databases": {"type": "list", "elements": "str", "default": []},
@@ -639,7 +648,7 @@ def main() -> None:
                 reasons = "; ".join(result["verdict"]["reasons"])
                 raise PooledError(f"the verdict is {result['verdict']['verdict']}: {reasons}")
     except PooledError as error:
-        module.fail_json(msg=str(error), **result)
+        module.fail_json(msg=_errors.told(error, module.params["reported_as"]), **result)
     for told in _activity.advice(result["audit"]):
         module.warn(told)
     module.exit_json(changed=False, **result)

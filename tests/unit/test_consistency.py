@@ -41,6 +41,25 @@ def test_every_module_is_in_the_action_group() -> None:
     assert load(ROOT / "meta" / "runtime.yml")["action_groups"]["pooled"] == modules
 
 
+def test_messages_name_variables_that_there_are() -> None:
+    options = load(ROOT / "roles" / "pooled_odoo" / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+    names = load(ROOT / "roles" / "pooled_odoo" / "vars" / "main.yml")["__pooled_odoo_reported_as"]
+    assert set(names.values()) <= set(options)
+    documented = "".join(
+        (ROOT / "plugins" / "modules" / f"{module}.py").read_text()
+        for module in load(ROOT / "meta" / "runtime.yml")["action_groups"]["reported"]
+    ) + (ROOT / "plugins" / "doc_fragments" / "_login.py").read_text()
+    documented += (ROOT / "plugins" / "doc_fragments" / "_odoo.py").read_text()
+    assert [name for name in names if f"\n  {name}:\n" not in documented] == []
+
+
+def test_every_playbook_names_the_users_variables() -> None:
+    for path in (ROOT / "playbooks").glob("*.yml"):
+        for play in load(path):
+            if "roles" in play:
+                assert list(play["module_defaults"]) == ["group/pooled.odoo.reported"], path.name
+
+
 def tasks(found: t.Any) -> t.Iterator[dict[str, t.Any]]:
     """All tasks of a file of tasks or of plays, those in blocks too."""
     for task in found if isinstance(found, list) else []:

@@ -9,7 +9,7 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pooled.odoo.plugins.filter.given import given_dict, given_list
+from ansible_collections.pooled.odoo.plugins.filter.given import given_dict, given_list, mistyped
 
 LISTS: list[tuple[t.Any, list[str]]] = [
     ([], []),
@@ -54,3 +54,11 @@ def test_what_is_no_list_is_named(value: t.Any) -> None:
 def test_what_is_no_dictionary_is_named(value: t.Any) -> None:
     with pytest.raises(AnsibleFilterError, match="pooled_odoo_pooler_settings is no"):
         given_dict(value, "pooled_odoo_pooler_settings")
+
+
+def test_what_was_meant_is_told() -> None:
+    known = ["pooled_odoo_method", "pooled_odoo_metric", "pooled_odoo_min_reduction"]
+    assert mistyped(["pooled_odoo_min_reducton", "pooled_odoo_nonsense"], known) == [
+        "pooled_odoo_min_reducton (did you mean pooled_odoo_min_reduction?)",
+        "pooled_odoo_nonsense",
+    ]
