@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import typing as t
 from pathlib import Path
 
@@ -41,14 +42,28 @@ def test_every_module_is_in_the_action_group() -> None:
     assert load(ROOT / "meta" / "runtime.yml")["action_groups"]["pooled"] == modules
 
 
+# What may run on a host has its Python; the probe has that of Odoo's container.
+OLDEST = {"_odoo_probe.py": (3, 7)}
+
+
+@pytest.mark.parametrize(
+    "path", [*ROOT.glob("plugins/modules/*.py"), *ROOT.glob("plugins/module_utils/**/*.py")], ids=lambda path: path.name
+)
+def test_the_oldest_python_can_read_it(path: Path) -> None:
+    ast.parse(path.read_text(), feature_version=OLDEST.get(path.name, (3, 8)))
+
+
 def test_messages_name_variables_that_there_are() -> None:
     options = load(ROOT / "roles" / "pooled_odoo" / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
     names = load(ROOT / "roles" / "pooled_odoo" / "vars" / "main.yml")["__pooled_odoo_reported_as"]
     assert set(names.values()) <= set(options)
-    documented = "".join(
-        (ROOT / "plugins" / "modules" / f"{module}.py").read_text()
-        for module in load(ROOT / "meta" / "runtime.yml")["action_groups"]["reported"]
-    ) + (ROOT / "plugins" / "doc_fragments" / "_login.py").read_text()
+    documented = (
+        "".join(
+            (ROOT / "plugins" / "modules" / f"{module}.py").read_text()
+            for module in load(ROOT / "meta" / "runtime.yml")["action_groups"]["reported"]
+        )
+        + (ROOT / "plugins" / "doc_fragments" / "_login.py").read_text()
+    )
     documented += (ROOT / "plugins" / "doc_fragments" / "_odoo.py").read_text()
     assert [name for name in names if f"\n  {name}:\n" not in documented] == []
 

@@ -14,9 +14,15 @@ CASES = [
     (PooledError("does not resolve", "host"), "pooled_odoo_pooler_alias: does not resolve"),
     # A path of options begins with one of them.
     (PooledError("is no name", "host[0].name"), "pooled_odoo_pooler_alias[0].name: is no name"),
-    (PooledError("the host is gone; check login_password"), "the host is gone; check pooled_odoo_postgres_admin_password"),
+    (
+        PooledError("the host is gone; check login_password"),
+        "the host is gone; check pooled_odoo_postgres_admin_password",
+    ),
     (PooledError("the host is gone", "state_dir"), "state_dir: the host is gone"),
-    (PooledError("give login_password (pooled_odoo_postgres_admin_password)"), "give pooled_odoo_postgres_admin_password"),
+    (
+        PooledError("give login_password (pooled_odoo_postgres_admin_password)"),
+        "give pooled_odoo_postgres_admin_password",
+    ),
     (OSError("login_password"), "pooled_odoo_postgres_admin_password"),
 ]
 
