@@ -63,7 +63,11 @@ class Play:
 def play(lab: Lab, name: str, *arguments: str, artifacts: Path, **settings: t.Any) -> Play:
     """Runs ``pooled.odoo.NAME`` with *settings* to its end, and prints what it said."""
     extra = json.dumps(settings)
-    done = lab.playbook(name, "-e", extra, *arguments, artifacts=artifacts, capture_output=True, text=True)
+    # A hundred runs and more; without pipelining Ansible copies every module to a file first.
+    environment = {**os.environ, "ANSIBLE_PIPELINING": "1"}
+    done = lab.playbook(
+        name, "-e", extra, *arguments, artifacts=artifacts, env=environment, capture_output=True, text=True
+    )
     print(done.stdout, done.stderr)
     return Play(done)
 
@@ -87,7 +91,6 @@ class Runner:
         notes = self.folder / f"boundaries-{time.time_ns()}"
         environment = {
             **os.environ,
-            # A hundred runs and more; without it Ansible copies every module to a file first.
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
             "ANSIBLE_CALLBACKS_ENABLED": "boundaries",
