@@ -53,30 +53,41 @@ def render(
     return "\n".join(lines) + "\n"
 
 
-def parse(text: str) -> dict[str, dict[str, t.Any]]:
+def parse(text: str, faults: list[str] | None = None) -> dict[str, dict[str, t.Any]]:
     """What :func:`render` wrote, or a hand-written file of the same dialect, as
     ``{"databases": {name: {key: value}}, "users": …, "peers": …, "pgbouncer": {key: value}}``.
 
-    Raises PooledError with the line number where PgBouncer would refuse the file too.
+    Raises PooledError with the line number where PgBouncer would refuse the file too. With a list for *faults* such lines are
+    noted there and left out instead, and with a section's line all that follows it.
     """
     parsed: dict[str, dict[str, t.Any]] = {"databases": {}, "users": {}, "peers": {}, "pgbouncer": {}}
-    section = None
+    section: str | None = None
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.strip()
         if not line or line[0] in ";#":
             continue
-        if line.startswith("["):
-            section = line.strip("[]").strip()
-            if not line.endswith("]") or section not in parsed:
-                raise PooledError(f"line {number}: {line} is not a section of pgbouncer.ini")
-            continue
-        if line.startswith("%include"):
-            raise PooledError(f"line {number}: %include is not followed; put the included lines into this file")
-        name, value = _split_line(line, number)
-        if section is None:
-            raise PooledError(f"line {number}: {name} stands before the first section")
-        parsed[section][name] = value if section == "pgbouncer" else parse_connect_string(value, number)
+        try:
+            if line.startswith("["):
+                section, title = None, line.strip("[]").strip()
+                if not line.endswith("]") or title not in parsed:
+                    raise PooledError(f"line {number}: {line} is not a section of pgbouncer.ini")
+                section = title
+            else:
+                _take(parsed, section, line, number)
+        except PooledError as error:
+            if faults is None:
+                raise
+            faults.append(str(error))
     return parsed
+
+
+def _take(parsed: dict[str, dict[str, t.Any]], section: str | None, line: str, number: int) -> None:
+    if line.startswith("%include"):
+        raise PooledError(f"line {number}: %include is not followed; put the included lines into this file")
+    name, value = _split_line(line, number)
+    if section is None:
+        raise PooledError(f"line {number}: {name} stands before the first section")
+    parsed[section][name] = value if section == "pgbouncer" else parse_connect_string(value, number)
 
 
 def _split_line(line: str, number: int) -> tuple[str, str]:

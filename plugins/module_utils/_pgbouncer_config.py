@@ -294,9 +294,10 @@ def render(config: Config, heading: str) -> dict[str, str]:
     return files
 
 
-def parse(files: t.Mapping[str, str]) -> Config:
-    """The configuration that lies in *files* (as :func:`render` returns them; missing ones are empty)."""
-    ini = _ini.parse(files.get(INI_FILE, ""))
+def parse(files: t.Mapping[str, str], faults: list[str] | None = None) -> Config:
+    """The configuration that lies in *files* (as :func:`render` returns them; missing ones are empty). What of pgbouncer.ini cannot
+    be read raises PooledError, or is noted in *faults*."""
+    ini = _ini.parse(files.get(INI_FILE, ""), faults)
     return Config(
         settings=ini["pgbouncer"],
         databases=ini["databases"],

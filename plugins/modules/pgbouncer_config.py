@@ -448,11 +448,15 @@ def wanted_attributes(path: str, owner: str | None, group: str | None) -> _files
 
 
 def parse_leniently(files: dict[str, str]) -> tuple[pgbouncer.Config, list[str]]:
-    """What the files mean; a file that cannot be read counts as empty, because it is about to be replaced."""
+    """What the files mean. Lines that cannot be read count as missing, because they are about to be replaced: were the whole file
+    taken for empty, each of its keys would be a new one, and some of them a reason to restart."""
+    faults: list[str] = []
     try:
-        return pgbouncer.parse(files), []
+        config = pgbouncer.parse(files, faults)
     except PooledError as error:
-        return pgbouncer.parse({}), [f"the configuration that is there cannot be read and is replaced: {error}"]
+        config, faults = pgbouncer.parse({}), [str(error)]
+    told = f"the configuration that is there cannot be read and is replaced: {faults[0]}" if faults else None
+    return config, [told] if told else []
 
 
 def plan(params: dict[str, t.Any]) -> tuple[dict[str, str], dict[str, t.Any], list[str]]:

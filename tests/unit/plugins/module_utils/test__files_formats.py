@@ -125,3 +125,13 @@ def test_a_role_called_like_a_keyword_is_no_keyword() -> None:
 
 def test_hba_comment_and_blanks() -> None:
     assert _hba.parse('# all\n  host   all "a # b"   all  md5 # why\n\n') == ['host all "a # b" all md5']
+
+
+def test_one_wrong_line_does_not_hide_the_others() -> None:
+    """Were all of them taken for new ones, a restart would be due for what has not changed."""
+    text = "[users]\nodoo = pool_size=3\n[uzers]\nx = pool_size=1\n[pgbouncer]\nnonsense\nlisten_port = 6432\n"
+    faults: list[str] = []
+    parsed = _ini.parse(text, faults)
+    assert parsed["users"] == {"odoo": {"pool_size": "3"}}
+    assert parsed["pgbouncer"] == {"listen_port": "6432"}
+    assert [fault.split(":")[0].split(" is ")[0] for fault in faults] == ["line 3", "line 4", "line 6"]
