@@ -295,8 +295,8 @@ def render(config: Config, heading: str) -> dict[str, str]:
 
 
 def parse(files: t.Mapping[str, str], faults: list[str] | None = None) -> Config:
-    """The configuration that lies in *files* (as :func:`render` returns them; missing ones are empty). What of pgbouncer.ini cannot
-    be read raises PooledError, or is noted in *faults*."""
+    """The configuration that lies in *files* (as :func:`render` returns them; missing ones are empty). What cannot be read of
+    pgbouncer.ini raises PooledError, or is noted in *faults*."""
     ini = _ini.parse(files.get(INI_FILE, ""), faults)
     return Config(
         settings=ini["pgbouncer"],
