@@ -113,14 +113,15 @@ need_base_image() {
     local suite=$1 image
     image=debian:$suite-slim
     docker image inspect "$image" >/dev/null 2>&1 && return
-    printf '%s\n' "$image" >>"$POOLED_ODOO_HOME/built-base-image"
     if timeout 60 docker pull -q "$image" >/dev/null 2>&1; then
         say "pulled $image"
+        printf '%s\n' "$image" >>"$POOLED_ODOO_HOME/built-base-image"
         return
     fi
     need_packages mmdebstrap
     quietly "build $image from Debian's packages (no registry answers)" bash -o pipefail -c \
         "mmdebstrap --variant=apt --quiet $suite | docker import - $image"
+    printf '%s\n' "$image" >>"$POOLED_ODOO_HOME/built-base-image"
 }
 
 [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die "run this as root, or install sudo"

@@ -15,10 +15,11 @@ trap 'rm -rf "$work"' EXIT
 cp "$here/execution-environment.yml" "$here/bindep.txt" "$work"
 mkdir -p "$work/collections/ansible_collections" "$work/ca"
 [ -z "${POOLED_ODOO_CA:-}" ] || cp "$POOLED_ODOO_CA" "$work/ca/authorities.crt"
+[ -f "$here/../../galaxy.yml" ] || { echo "build.sh: run it from a checkout of the repository" >&2; exit 1; }
 ansible-galaxy collection build --output-path "$work" "$here/../.." >/dev/null
 tarball=("$work"/pooled-odoo-*.tar.gz)
 if [ -n "${POOLED_ODOO_GALAXY:-}" ]; then
-    ansible-galaxy collection install -p "$work/collections" "${tarball[0]}"
+    ansible-galaxy collection install --force-with-deps -p "$work/collections" "${tarball[0]}"
 else
     python3 -m pip download -q --no-deps --only-binary :all: --python-version "$python" --dest "$work" "ansible==$ansible"
     python3 - "$work"/ansible-*.whl "$work/collections" <<'END'
@@ -27,8 +28,11 @@ wanted = tuple(f"ansible_collections/community/{name}/" for name in ("docker", "
 with zipfile.ZipFile(sys.argv[1]) as wheel:
     wheel.extractall(sys.argv[2], [name for name in wheel.namelist() if name.startswith(wanted)])
 END
-    ansible-galaxy collection install --no-deps -p "$work/collections" "${tarball[0]}"
+    ansible-galaxy collection install --force --no-deps -p "$work/collections" "${tarball[0]}"
 fi
+for name in pooled/odoo community/docker community/postgresql; do
+    [ -d "$work/collections/ansible_collections/$name/plugins" ] || { echo "build.sh: $name was not installed" >&2; exit 1; }
+done
 
 cd "$work"
 ansible-builder create -f execution-environment.yml -c context --output-filename Dockerfile

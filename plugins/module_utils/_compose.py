@@ -117,11 +117,11 @@ class Compose:
                 "method",
             )
 
-    def rehearse(self) -> list[tuple[str, str]]:
+    def rehearse(self, own: t.Collection[str] = ()) -> list[tuple[str, str]]:
         """What bringing the service up would do, as (container, step). Raises PooledError where it would end or make a container
-        that is none of the service's own."""
+        that is none of the service's own: of its replicas, and of *own*."""
         steps = rehearsed(self._run("--dry-run", *self._up()).stderr)
-        check_steps(steps, self.replicas)
+        check_steps(steps, {*self.replicas, *own})
         return steps
 
     def meaning(self, edited: t.Mapping[str, str] | None = None) -> dict[str, t.Any]:
@@ -199,7 +199,8 @@ def rehearsed(text: str) -> list[tuple[str, str]]:
 def check_steps(steps: t.Iterable[tuple[str, str]], own: t.Collection[str]) -> None:
     """Raises PooledError for a step that ends or makes a container that is not among the service's *own*. Pure."""
     for name, step in steps:
-        if name not in own and step.lower().startswith((*_MAKES, *_ENDS)):
+        # While Compose exchanges a container, the new one has an id before its name.
+        if re.sub(r"^[0-9a-f]{12}_", "", name) not in own and step.lower().startswith((*_MAKES, *_ENDS)):
             raise PooledError(
                 f"bringing the service up would touch {name} too (a rehearsal says: Container {name} {step}); run docker compose"
                 " up -d with the scale that is wanted first, then this again",

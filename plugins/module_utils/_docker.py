@@ -121,7 +121,7 @@ def speaks(client: t.Any, version: str) -> bool:
 
 def gives_mac_addresses(client: t.Any) -> bool:
     """Whether a container can be given a hardware address on each network that it joins."""
-    return speaks(client, "1.44") and bool(docker.utils.version_gte(docker.__version__, "7.0.0"))
+    return speaks(client, "1.44") and int(docker.__version__.partition(".")[0]) >= 7
 
 
 def find(client: t.Any, name: str) -> t.Any:
@@ -176,11 +176,14 @@ def find_or_none(client: t.Any, name: str | None) -> t.Any | None:
         return None
 
 
-def replicas(client: t.Any, project: str, service: str) -> list[str]:
-    """The names of the running containers of a Compose service, without those that ``docker compose run`` has made."""
+def replicas(client: t.Any, project: str, service: str, stopped: bool = False) -> list[str]:
+    """The names of the running containers of a Compose service, those that are *stopped* too if asked for, without those that
+    ``docker compose run`` has made."""
     labels = {"project": project, "service": service, "oneoff": "False"}
     filters = {"label": [f"com.docker.compose.{key}={value}" for key, value in labels.items()]}
-    return sorted(container.name for container in client.containers.list(filters=filters, ignore_removed=True))
+    return sorted(
+        container.name for container in client.containers.list(all=stopped, filters=filters, ignore_removed=True)
+    )
 
 
 def process_titles(container: t.Any) -> list[str]:

@@ -32,10 +32,13 @@ def argument_spec() -> dict[str, t.Any]:
 
 def told(error: Exception, reported_as: t.Mapping[str, str]) -> str:
     """The error's text, with the options that it names by the names under which the caller knows them. Pure."""
+    names = {option: str(name) for option, name in reported_as.items()}
     text, option = str(error), error.option if isinstance(error, PooledError) else None
     if option:
-        text = re.sub(r"^\w+", lambda found: reported_as.get(found.group(), found.group()), text)
-    # In a sentence a word such as "host" is no option; login_host is.
-    text = re.sub(r"\b[a-z]+(?:_[a-z]+)+\b", lambda found: reported_as.get(found.group(), found.group()), text)
+        text = re.sub(r"^\w+", lambda found: names.get(found.group(), found.group()), text)
+    # In a sentence a word such as "host" is no option; login_host is, unless it is part of a path or in quotes.
+    text = re.sub(
+        r"(?<![\w./\"'-])[a-z]+(?:_[a-z]+)+(?![\w/\"'-])", lambda found: names.get(found.group(), found.group()), text
+    )
     # Where the text said both.
-    return re.sub(r"\b(\w+) \(\1\)", r"\1", text)
+    return re.sub(r"\b(pooled_odoo_\w+) \(\1\)", r"\1", text)

@@ -109,9 +109,12 @@ def test_the_workflow_goes_back_when_it_fails(asked: dict[str, list[dict[str, t.
     }
     assert after["audit"] == {"success_nodes": ["approval"], "failure_nodes": []}
     assert after["approval"] == {"success_nodes": ["deploy"], "failure_nodes": []}
-    assert after["deploy"] == {"success_nodes": ["verify"], "failure_nodes": ["rollback"]}
-    assert after["verify"] == {"success_nodes": [], "failure_nodes": ["rollback"]}
-    templates = {node["unified_job_template"]["name"] for name, node in nodes.items() if name != "approval"}
+    assert after["deploy"] == {"success_nodes": ["verify"], "failure_nodes": ["back"]}
+    assert after["verify"] == {"success_nodes": [], "failure_nodes": ["back"]}
+    assert after["back"] == {"success_nodes": ["rollback"], "failure_nodes": []}
+    templates = {
+        node["unified_job_template"]["name"] for name, node in nodes.items() if name not in ("approval", "back")
+    }
     assert templates <= set(names(asked, "job_template"))
     assert nodes["approval"]["unified_job_template"]["type"] == "workflow_approval"
 

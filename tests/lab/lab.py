@@ -46,6 +46,8 @@ ODOO_IMAGE = "pooled-lab-odoo:19"
 COMPOSE_IMAGE = "pooled-lab-compose:2"
 PROXY_IMAGE = "pooled-lab-proxy:5"
 STANDIN_IMAGE = "pooled-lab-standin:17"
+# The Docker host of the molecule scenarios.
+HOST_IMAGE = "pooled-molecule-host:trixie"
 FIRST_PORT = 18069
 IMAGES = Path(__file__).parent / "images"
 # The role's images need Debian unstable as the lab's does.
@@ -180,7 +182,7 @@ class Lab:
     def remove_images(self) -> None:
         # Without force: an image that some other container uses stays.
         poolers = [tag for image in self.client.images.list("pooled-odoo-pgbouncer") for tag in image.tags]
-        for image in (ODOO_IMAGE, POSTGRES_IMAGE, COMPOSE_IMAGE, PROXY_IMAGE, *poolers):
+        for image in (ODOO_IMAGE, POSTGRES_IMAGE, COMPOSE_IMAGE, PROXY_IMAGE, STANDIN_IMAGE, HOST_IMAGE, *poolers):
             try:
                 self.client.images.remove(image)
             except docker.errors.ImageNotFound:

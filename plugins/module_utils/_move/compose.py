@@ -137,8 +137,10 @@ class Compose(Method):
                 for path, text in former.items():
                     _compose.write(path, _files.bytes_of(text))
         started = time.monotonic()
-        # Somebody may have edited the files, or scaled another way, since the service was moved.
-        compose.rehearse()
+        # Somebody may have edited the files, or scaled another way, since the service was moved. What has died of it is its own.
+        service = compose.service
+        every = _docker.replicas(context.client, service.project, service.service, stopped=True)
+        compose.rehearse([*every, *kept.get("replicas", [])])
         compose.up(context.lock)
         for name in compose.replicas:
             context.wait_for(_docker.find(context.client, name), context.way_back())
