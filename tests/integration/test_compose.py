@@ -26,7 +26,7 @@ SLEEPS = f'image: {COMPOSE_IMAGE}\n    stop_grace_period: 0s\n    labels: {{{LAB
 
 
 @pytest.fixture(scope="module")
-def tool(client: t.Any, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
+def tool(client: t.Any, network: t.Any, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
     """The directory that the container with Compose sees under the same path."""
     client.images.build(path=str(IMAGES / "compose"), tag=COMPOSE_IMAGE, rm=True, labels={LABEL: ""})
     shared = tmp_path_factory.getbasetemp()
