@@ -115,12 +115,11 @@ need_base_image() {
     docker image inspect "$image" >/dev/null 2>&1 && return
     if timeout 60 docker pull -q "$image" >/dev/null 2>&1; then
         say "pulled $image"
-        printf '%s\n' "$image" >>"$POOLED_ODOO_HOME/built-base-image"
-        return
+    else
+        need_packages mmdebstrap
+        quietly "build $image from Debian's packages (no registry answers)" bash -o pipefail -c \
+            "mmdebstrap --variant=apt --quiet $suite | docker import - $image"
     fi
-    need_packages mmdebstrap
-    quietly "build $image from Debian's packages (no registry answers)" bash -o pipefail -c \
-        "mmdebstrap --variant=apt --quiet $suite | docker import - $image"
     printf '%s\n' "$image" >>"$POOLED_ODOO_HOME/built-base-image"
 }
 

@@ -8,7 +8,9 @@
 set -euo pipefail
 core=$1 python=$2 checks=$3 tree=$4 home=$5
 
-if [ ! -x "$home/venv/bin/ansible-test" ]; then
+# One that was made by another Python, in a container say, does not run here.
+if ! "$home/venv/bin/ansible-test" --version >/dev/null 2>&1; then
+    rm -rf "$home/venv"
     "$python" -m venv "$home/venv"
     # What the unit tests import; the collections that playbooks need are no part of them.
     "$home/venv/bin/pip" install -q "ansible-core~=$core.0" pytest hypothesis -r "$tree/ansible_collections/pooled/odoo/meta/ee-requirements.txt"

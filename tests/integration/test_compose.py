@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _compose, _compose_file, _docker
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+from tests.lab.instances import ends
 from tests.lab.lab import COMPOSE_IMAGE, IMAGES, LABEL, wait_until
 from tests.lab.servers import NETWORK, PASSWORD, Pooler, Server, address_of, configuration
 from tests.modules import ModuleFailed, run_module
@@ -243,8 +244,7 @@ class Odoo:
 
     def ends(self) -> dict[str, set[str]]:
         """Where each container's database connections go now."""
-        found = run_module("odoo_info", containers=self.made.names(), databases=False)["instances"]
-        return {one["name"]: {end["address"] for end in one["connections"] if end["port"] == 5432} for one in found}
+        return {name: ends(name) for name in self.made.names()}
 
     def works_at(self, address: str) -> None:
         if set(map(frozenset, self.ends().values())) != {frozenset([address])}:
