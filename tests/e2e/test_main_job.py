@@ -226,14 +226,15 @@ def test_who_shares_a_name_goes_back_together(lab: Lab, play: Run, before: dict[
 def test_an_unknown_variable_is_named(play: Run, lab: Lab, before: dict[str, t.Any]) -> None:
     done = play("deploy", pooled_odoo_min_reducton=71)
     assert done.code != 0
-    assert "pooled_odoo_min_reducton" in done.output
+    assert "pooled_odoo_min_reducton (did you mean pooled_odoo_min_reduction?)" in done.output
     assert lab.state() == before
 
 
 def test_a_wrong_password_stops_before_any_change(lab: Lab, play: Run, before: dict[str, t.Any]) -> None:
     done = play("deploy", pooled_odoo_postgres_admin_password="wrong")
     assert done.code != 0
-    assert "check login_host, login_port, login_user and login_password" in done.output
+    named = ("pooled_odoo_postgres_admin_host", "pooled_odoo_postgres_port", "pooled_odoo_postgres_admin_user")
+    assert f"check {', '.join(named)} and pooled_odoo_postgres_admin_password" in done.output
     assert lab.state() == before
 
 
