@@ -57,6 +57,15 @@ def before(lab: Lab, traffic: Traffic) -> dict[str, t.Any]:
     return lab.state()
 
 
+def test_audit_measures_and_plans(lab: Lab, play: Run, before: dict[str, t.Any], artifacts: Path) -> None:
+    done = play("audit")
+    assert done.code == 0
+    assert done.recap["changed"] == 0, done.changed_tasks()
+    assert json.loads((artifacts / "audit.json").read_text())["connections"]["peak"] > 20
+    assert json.loads((artifacts / "plan.json").read_text())["warnings"] == []
+    assert lab.state() == before
+
+
 def test_check_mode_shows_changes_and_makes_none(lab: Lab, play: Run, before: dict[str, t.Any]) -> None:
     done = play("deploy", "--check", "--diff")
     assert done.code == 0
@@ -144,16 +153,6 @@ def test_again_changes_nothing_and_awx_keeps_no_secret(lab: Lab, artifacts: Path
     assert secrets_in(lab, "\n".join(events)) == []
 
 
-def test_check_mode_of_what_comes_later(play: Run, lab: Lab) -> None:
-    """Upgrade has a second pooler help, which check mode does not make."""
-    files = lab.state()["files"]
-    for name in ("upgrade", "retune"):
-        done = play(name, "--check")
-        assert done.code == 0
-    assert lab.state()["files"] == files
-    assert lab.client_addresses() == [lab.address(POOLER)]
-
-
 def test_another_address_of_the_pooler_is_refused(play: Run, lab: Lab) -> None:
     """It would be there and nowhere else, and whoever uses the former one would have no database."""
     for settings in ({"pooled_odoo_pooler_alias": "elsewhere"}, {"pooled_odoo_pooler_port": 6432}):
@@ -203,6 +202,7 @@ def test_a_failed_proof_puts_everything_back(lab: Lab, play: Run, before: dict[s
     assert lab.state() == before
 
 
+@pytest.mark.long
 def test_who_shares_a_name_goes_back_together(lab: Lab, play: Run, before: dict[str, t.Any]) -> None:
     """A deploy that fails has finished what an earlier one began; the name is one for both."""
     quick: dict[str, t.Any] = {
