@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.lab.secrets import told
+
 pytestmark = pytest.mark.road
 
 REPO = Path(__file__).parents[2]
@@ -69,6 +71,10 @@ class Job:
     def output(self) -> str:
         return "\n".join(event["stdout"] for event in self.events)
 
+    @property
+    def everything(self) -> str:
+        return "\n".join(self.text) + self.output
+
     def changed(self) -> dict[str, int]:
         return t.cast(dict[str, int], self.events[-1]["event_data"]["changed"])
 
@@ -92,7 +98,7 @@ def credential() -> dict[str, str]:
 
 
 def inventory() -> dict[str, t.Any]:
-    group = {"hosts": {"erp1": {}}}
+    group: dict[str, t.Any] = {"hosts": {"erp1": {}}}
     return {
         "all": {
             "hosts": {"erp1": {"ansible_host": VARIABLES["scenario_host_address"], "ansible_user": "root"}},
@@ -180,16 +186,24 @@ def secrets() -> dict[str, str]:
     }
 
 
-def told(job: Job, known: dict[str, str]) -> list[str]:
-    """Which of the secrets are in a job's events, as text or in JSON's own way to write it."""
-    everything = "\n".join(job.text) + job.output
-    return [name for name, value in known.items() if value in everything or json.dumps(value)[1:-1] in everything]
+def test_the_image_has_the_playbooks(image: str) -> None:
+    """Under the collection's name, where no project brings them."""
+    inventory_file = '{"all": {"children": {"odoo_hosts": {}, "pooler_hosts": {}}}}'
+    script = (
+        f"echo '{inventory_file}' >/tmp/inventory.json && ansible-playbook pooled.odoo.audit -i /tmp/inventory.json"
+    )
+    done = subprocess.run(
+        ["docker", "run", "--rm", image, "sh", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "odoo_hosts" in done.stdout + done.stderr
+    assert "Assert that the groups odoo_hosts and pooler_hosts have hosts" in done.stdout
 
 
 def test_audit_publishes_what_an_approval_asks_for(launch: Launch, before: list[str]) -> None:
     job = launch("audit")
     assert job.code == 0
-    assert told(job, secrets()) == []
+    assert told(job.everything, secrets()) == []
     audit = job.published()["pooled_odoo_audit"]
     assert audit["instances"] == ["erp1", "erp2"]
     assert audit["peak"] >= 60
@@ -200,7 +214,7 @@ def test_deploy_passes(launch: Launch, before: list[str]) -> None:
     job = launch("deploy")
     assert job.code == 0
     assert len(secrets()) == 4  # both of the pooler too
-    assert told(job, secrets()) == []
+    assert told(job.everything, secrets()) == []
     assert job.published()["pooled_odoo_verdict"]["verdict"] == "passed"
     assert "server_idle_timeout = 300" in on_host("cat", "/etc/pooled-odoo/pgbouncer/pgbouncer.ini")
 
@@ -213,7 +227,7 @@ def test_deploy_again_changes_nothing(launch: Launch) -> None:
 def test_verify_passes(launch: Launch) -> None:
     job = launch("verify")
     assert job.code == 0
-    assert told(job, secrets()) == []
+    assert told(job.everything, secrets()) == []
     assert job.published()["pooled_odoo_verdict"]["verdict"] == "passed"
     # It is another container than that of deploy, so the host has kept the documents.
     assert {"baseline.json", "plan.json", "cutover.json", "verdict.json"} <= set(
@@ -233,5 +247,5 @@ def test_rollback_leaves_what_was_there(launch: Launch, before: list[str]) -> No
     known = secrets()
     job = launch("rollback")
     assert job.code == 0
-    assert told(job, known) == []
+    assert told(job.everything, known) == []
     assert containers() == before
