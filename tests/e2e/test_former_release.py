@@ -23,8 +23,8 @@ from tests.lab.play import UNPROVEN, Play
 pytestmark = pytest.mark.road
 
 REPO = Path(__file__).parents[2]
-# The last commit that called itself 0.1.0.
-FORMER = "02a276b~1"
+# The last commit of what the changelog calls 0.1.0.
+FORMER = "f7d9d3e~1"
 
 Run = t.Callable[..., Play]
 
