@@ -44,6 +44,6 @@ def test_every_command_is_listed_and_no_other() -> None:
 def test_what_runs_them_is_there() -> None:
     for command, listed in LISTED.items():
         assert ("by" in listed) != ("not_run" in listed), command
-        path, _, name = listed.get("by", "bin/test").partition("::")
+        path, _separator, name = listed.get("by", "bin/test").partition("::")
         assert (REPO / path).is_file(), command
         assert not name or f"def {name}(" in (REPO / path).read_text(), command
