@@ -12,6 +12,7 @@ All that a survey answers is text, which is more than AWX does: it makes numbers
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import typing as t
 from pathlib import Path
@@ -162,7 +163,11 @@ def launch(image: str, host: None, tmp_path: Path) -> Launch:
         (tmp_path / "inventory/hosts.json").write_text(json.dumps(inventory()))
         for path in (tmp_path / "env").iterdir():
             path.chmod(0o600)
-        command = ["docker", "run", "--rm", f"--network={NETWORK}", f"--volume={tmp_path}:/runner"]
+        # Of any user, but for root, and root's group, as AWX starts it.
+        user = os.getuid() or 1000
+        for path in [tmp_path, *tmp_path.rglob("*")]:
+            os.chown(path, user, -1)
+        command = ["docker", "run", "--rm", f"--user={user}:0", f"--network={NETWORK}", f"--volume={tmp_path}:/runner"]
         command += [f"--volume={REPO}:/runner/project:ro", "--workdir=/runner/project", image]
         done = subprocess.run(
             [*command, "ansible-runner", "run", "/runner", "--ident", "job", "-p", f"playbooks/{playbook}.yml"],
