@@ -7,8 +7,6 @@ verified, brought up to date and taken back by this one."""
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import typing as t
 from pathlib import Path
@@ -18,7 +16,7 @@ import pytest
 from tests.lab.instances import pooler_address
 from tests.lab.lab import Lab
 from tests.lab.load import Traffic, errors
-from tests.lab.play import UNPROVEN, Play
+from tests.lab.play import UNPROVEN, Play, play
 
 pytestmark = pytest.mark.road
 
@@ -45,15 +43,10 @@ def former(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(lab: Lab, traffic: Traffic, tmp_path_factory: pytest.TempPathFactory) -> Run:
     artifacts = tmp_path_factory.mktemp("artifacts")
 
-    def play(name: str, collections: Path | None = None) -> Play:
-        paths = [*([str(collections)] if collections else []), os.environ["ANSIBLE_COLLECTIONS_PATH"]]
-        environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(paths), "ANSIBLE_PIPELINING": "1"}
-        arguments = ["-e", json.dumps(UNPROVEN)]
-        done = lab.playbook(name, *arguments, artifacts=artifacts, env=environment, capture_output=True, text=True)
-        print(done.stdout, done.stderr)
-        return Play(done)
+    def unproven(name: str, collections: Path | None = None) -> Play:
+        return play(lab, name, artifacts=artifacts, collections=collections, **UNPROVEN)
 
-    return play
+    return unproven
 
 
 @pytest.fixture(scope="module")

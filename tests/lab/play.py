@@ -60,11 +60,15 @@ class Play:
         return re.findall(r"TASK \[([^\]]*)\][^\n]*\n(?:(?!TASK)[^\n]*\n)*?changed:", self.output)
 
 
-def play(lab: Lab, name: str, *arguments: str, artifacts: Path, **settings: t.Any) -> Play:
-    """Runs ``pooled.odoo.NAME`` with *settings* to its end, and prints what it said."""
+def play(
+    lab: Lab, name: str, *arguments: str, artifacts: Path, collections: Path | None = None, **settings: t.Any
+) -> Play:
+    """Runs ``pooled.odoo.NAME`` with *settings* to its end, and prints what it said. Another release is in *collections*."""
     extra = json.dumps(settings)
     # A hundred runs and more; without pipelining Ansible copies every module to a file first.
     environment = {**os.environ, "ANSIBLE_PIPELINING": "1"}
+    if collections:
+        environment["ANSIBLE_COLLECTIONS_PATH"] = f"{collections}{os.pathsep}{environment['ANSIBLE_COLLECTIONS_PATH']}"
     done = lab.playbook(
         name, "-e", extra, *arguments, artifacts=artifacts, env=environment, capture_output=True, text=True
     )
