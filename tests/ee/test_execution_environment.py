@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""audit, deploy, verify and rollback as AWX runs them: by ansible-runner, from inside the execution environment of extensions/ee,
+"""Every playbook as AWX runs it: by ansible-runner, from inside the execution environment of extensions/ee,
 with a survey's answers and a credential's variables, against a host that is reached by SSH.
 
 The folder that a job gets is laid out as AWX does it; its project is this repository, its inventory the one of extensions/awx.
@@ -28,6 +28,7 @@ REPO = Path(__file__).parents[2]
 IMAGE = "pooled-odoo-ee:test"
 # What molecule's shared inventory says.
 VARIABLES: dict[str, t.Any] = yaml.safe_load((REPO / "molecule/shared/inventory/group_vars/all.yml").read_text())
+(POOLER,) = VARIABLES["scenario_poolers"]
 HOST, NETWORK = "pooled-molecule-host", "pooled-molecule"
 # What lasts, in the inventory, as text too.
 LASTING = {
@@ -57,6 +58,11 @@ def on_host(*command: str) -> str:
 
 def containers() -> list[str]:
     return sorted(on_host("docker", "ps", "--format", "{{.ID}} {{.Names}}").splitlines())
+
+
+def pooler() -> str:
+    """The pooler's id."""
+    return on_host("docker", "ps", "--no-trunc", "--quiet", "--filter", f"name=^{POOLER}$").strip()
 
 
 class Job:
@@ -153,21 +159,23 @@ def launch(image: str, host: None, tmp_path: Path) -> Launch:
     """Runs a playbook as a job, in a container that is gone afterwards."""
 
     def run(playbook: str, *options: str) -> Job:
+        folder = tmp_path / playbook
+        folder.mkdir()
         for name in ("env", "inventory"):
-            (tmp_path / name).mkdir()
+            (folder / name).mkdir()
         key = Path(VARIABLES["scenario_folder"]) / "key"
-        (tmp_path / "env/ssh_key").write_text(key.read_text())
-        (tmp_path / "env/extravars").write_text(json.dumps({**answers(playbook), **credential()}))
-        (tmp_path / "env/envvars").write_text(json.dumps({"ANSIBLE_HOST_KEY_CHECKING": "False"}))
-        (tmp_path / "env/cmdline").write_text(" ".join(["--become", "--diff", "-vvv", *options]))
-        (tmp_path / "inventory/hosts.json").write_text(json.dumps(inventory()))
-        for path in (tmp_path / "env").iterdir():
+        (folder / "env/ssh_key").write_text(key.read_text())
+        (folder / "env/extravars").write_text(json.dumps({**answers(playbook), **credential()}))
+        (folder / "env/envvars").write_text(json.dumps({"ANSIBLE_HOST_KEY_CHECKING": "False"}))
+        (folder / "env/cmdline").write_text(" ".join(["--become", "--diff", "-vvv", *options]))
+        (folder / "inventory/hosts.json").write_text(json.dumps(inventory()))
+        for path in (folder / "env").iterdir():
             path.chmod(0o600)
         # Of any user, but for root, and root's group, as AWX starts it.
         user = os.getuid() or 1000
-        for path in [tmp_path, *tmp_path.rglob("*")]:
+        for path in [folder, *folder.rglob("*")]:
             os.chown(path, user, -1)
-        command = ["docker", "run", "--rm", f"--user={user}:0", f"--network={NETWORK}", f"--volume={tmp_path}:/runner"]
+        command = ["docker", "run", "--rm", f"--user={user}:0", f"--network={NETWORK}", f"--volume={folder}:/runner"]
         command += [f"--volume={REPO}:/runner/project:ro", "--workdir=/runner/project", image]
         done = subprocess.run(
             [*command, "ansible-runner", "run", "/runner", "--ident", "job", "-p", f"playbooks/{playbook}.yml"],
@@ -176,7 +184,7 @@ def launch(image: str, host: None, tmp_path: Path) -> Launch:
             check=False,
         )
         print(done.stdout[-20000:], done.stderr)
-        return Job(tmp_path, done.returncode)
+        return Job(folder, done.returncode)
 
     return run
 
@@ -248,9 +256,43 @@ def test_a_wrong_answer_is_refused_by_its_name(launch: Launch, monkeypatch: pyte
     assert "a minute" in job.output
 
 
+def test_retune_cuts_nobody(launch: Launch) -> None:
+    job = launch("retune")
+    assert job.code == 0
+    assert told(job.everything, secrets()) == []
+    assert "listeners are still there." in job.output
+
+
+def test_upgrade_replaces_the_pooler(launch: Launch) -> None:
+    former = pooler()
+    job = launch("upgrade")
+    assert job.code == 0
+    assert told(job.everything, secrets()) == []
+    assert pooler() not in ("", former)
+
+
+def test_pause_holds_and_resume_lets_go(launch: Launch) -> None:
+    paused = launch("pause")
+    assert paused.code == 0
+    assert "Requests wait since" in paused.output
+    resumed = launch("resume")
+    assert resumed.code == 0
+    assert told(paused.everything + resumed.everything, secrets()) == []
+    log = on_host("sh", "-c", f"docker logs {POOLER} 2>&1")
+    assert -1 < log.rfind("PAUSE command issued") < log.rfind("RESUME command issued")
+
+
 def test_rollback_leaves_what_was_there(launch: Launch, before: list[str]) -> None:
     known = secrets()
     job = launch("rollback")
     assert job.code == 0
     assert told(job.everything, known) == []
+    assert containers() == before
+
+
+def test_remove_leaves_nothing(launch: Launch, before: list[str]) -> None:
+    job = launch("remove")
+    assert job.code == 0
+    assert "Nothing of it is left on erp1 and in PostgreSQL." in job.output
+    assert on_host("docker", "images", "--quiet", "pooled-odoo-pgbouncer") == ""
     assert containers() == before
