@@ -87,6 +87,20 @@ def connect(params: t.Mapping[str, t.Any], dbname: str, asynchronous: bool = Fal
     """A psycopg2 connection with the options of :func:`argument_spec`; raises PooledError with what to look at."""
     if PSYCOPG2_ERROR:
         raise PooledError(MISSING_PSYCOPG2)
+    try:
+        connection = psycopg2.connect(**_arguments(params, dbname), async_=asynchronous)
+        if asynchronous:
+            wait(connection, params["connect_timeout"], "the connection")
+    except psycopg2.Error as error:
+        raise PooledError(
+            f"cannot connect to {params['login_host']}:{params['login_port']}, database {dbname}, as"
+            f" {params['login_user']}: {str(error).strip()}; check login_host, login_port, login_user and login_password",
+        ) from error
+    return connection
+
+
+def _arguments(params: t.Mapping[str, t.Any], dbname: str) -> dict[str, t.Any]:
+    """What psycopg2 is given; what is None is left to libpq."""
     arguments = {
         "host": params["login_host"],
         "port": params["login_port"],
@@ -98,18 +112,18 @@ def connect(params: t.Mapping[str, t.Any], dbname: str, asynchronous: bool = Fal
         "application_name": "pooled.odoo",
         "dbname": dbname,
     }
+    return {key: value for key, value in arguments.items() if value is not None}
+
+
+def refusal(params: t.Mapping[str, t.Any], dbname: str) -> str | None:
+    """Why this log-in fails, in libpq's or PostgreSQL's words; None where it works. Raises PooledError without psycopg2."""
+    if PSYCOPG2_ERROR:
+        raise PooledError(MISSING_PSYCOPG2)
     try:
-        connection = psycopg2.connect(
-            **{key: value for key, value in arguments.items() if value is not None}, async_=asynchronous
-        )
-        if asynchronous:
-            wait(connection, params["connect_timeout"], "the connection")
+        psycopg2.connect(**_arguments(params, dbname)).close()
     except psycopg2.Error as error:
-        raise PooledError(
-            f"cannot connect to {params['login_host']}:{params['login_port']}, database {dbname}, as"
-            f" {params['login_user']}: {str(error).strip()}; check login_host, login_port, login_user and login_password",
-        ) from error
-    return connection
+        return " ".join(str(error).split())
+    return None
 
 
 def wait(connection: t.Any, timeout: float, what: str) -> None:

@@ -8,7 +8,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 Its source is handed to the container's own Python (3.7 or newer), so it imports nothing but the standard library and,
 for the parts that need the database, the psycopg2 that Odoo itself uses. It logs in with the credentials that the
-running Odoo has, which therefore never leave the container.
+running Odoo has, which leave the container only for who asks for just them (``credentials``).
 
     python3 -c SOURCE '{"do": "describe"}'
 """
@@ -327,6 +327,17 @@ class Instance:
             "connect_timeout": CONNECT_TIMEOUT,
         }
         return psycopg2.connect(**{key: value for key, value in arguments.items() if value is not None})
+
+
+def credentials(_request):
+    """Who Odoo is to PostgreSQL: ``{"user", "password"}``, each None where only libpq finds it (.pgpass, a certificate)."""
+    instance = Instance()
+    if instance.process is None:
+        raise CheckFailed("runs no Odoo server")
+    return {
+        "user": instance.credential("db_user", "-r", "PGUSER"),
+        "password": instance.credential("db_password", "-w", "PGPASSWORD"),
+    }
 
 
 def servers_now():
@@ -862,6 +873,7 @@ def read_mark(instance, address, dbname, seen, failures):
 
 ACTIONS = {
     "describe": describe,
+    "credentials": credentials,
     "watch": watch,
     "databases": databases,
     "preflight": preflight,

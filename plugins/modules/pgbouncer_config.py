@@ -203,6 +203,12 @@ options:
           - A user as which PgBouncer logs in to PostgreSQL on its own account needs the password itself.
         type: str
         required: true
+  userlist_file:
+    description:
+      - File on the target with more such users, in PgBouncer's own format, as M(pooled.odoo.odoo_userlist) writes it, so that their
+        passwords never leave the host. It must exist; in check mode it may be one that an earlier task would have written.
+    type: path
+    version_added: 0.2.0
   hba:
     description:
       - Rules of host-based authentication. The first that fits a client decides; without a fit the client is refused.
@@ -356,7 +362,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pooled.odoo.plugins.module_utils import _files, _pending
+from ansible_collections.pooled.odoo.plugins.module_utils import _files, _pending, _userlist
 from ansible_collections.pooled.odoo.plugins.module_utils import _pgbouncer_config as pgbouncer
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_options import (
@@ -405,6 +411,7 @@ def argument_spec() -> dict[str, t.Any]:
                 "password": {"type": "str", "required": True, "no_log": True},
             },
         },
+        "userlist_file": {"type": "path"},
         "hba": {
             "type": "list",
             "elements": "dict",
@@ -445,6 +452,15 @@ def wanted_attributes(path: str, owner: str | None, group: str | None) -> _files
     except KeyError as error:
         raise PooledError(f"unknown account: {error}; create it or give its number", "owner") from error
     return _files.Attributes(uid, gid, 0o600)
+
+
+def users_of(path: str, check_mode: bool) -> list[dict[str, str]]:
+    """The users that stand in the file *path*; none in check mode as long as there is no such file. Raises PooledError."""
+    content = _files.read(path)
+    if content is None and not check_mode:
+        raise PooledError(f"{path} does not exist; have pooled.odoo.odoo_userlist write it first", "userlist_file")
+    users = _userlist.parse(_files.text_of(content or b""))
+    return [{"name": name, "password": users[name]} for name in sorted(users)]
 
 
 def parse_leniently(files: dict[str, str]) -> tuple[pgbouncer.Config, list[str]]:
@@ -514,6 +530,10 @@ def main() -> None:
     if params["settings"].get("auth_ldap_options"):
         module.no_log_values.add(str(params["settings"]["auth_ldap_options"]))
     try:
+        if params["state"] == "present" and params["userlist_file"]:
+            more = users_of(params["userlist_file"], module.check_mode)
+            module.no_log_values.update(user["password"] for user in more)
+            params["userlist"] = params["userlist"] + more
         wanted, result, warnings = plan(params)
         attributes = None
         # In check mode the directory may be one that an earlier task would have made.

@@ -6,76 +6,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import shutil
-import subprocess
 import typing as t
 from pathlib import Path
 
-import psycopg2
 import pytest
 
-from tests.lab.servers import NETWORK, PASSWORD, Server, address_of
+from tests.lab.installation import Installation, works
+from tests.lab.servers import Server
 
-PLAYBOOK = """
-- hosts: localhost
-  connection: local
-  gather_facts: false
-  tasks:
-    - ansible.builtin.include_role: {name: pooled.odoo.pooler}
-      vars:
-        pooler_plan: "{{ plan.poolers[0] }}"
-        plan: "{{ [erp] | pooled.odoo.pool_plan(audit=audit, auth_user=pooler_auth_user | default('pooled_odoo_auth')) }}"
-        erp: {name: erp, db_user: clerk, workers: 2, cron_threads: 1, listeners: 2, db_maxconn: 16, databases: [tenant]}
-        audit: {by_role: {}, limits: {max_connections: 400, reserved: 3}}
-"""
 ROLES = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'pooled%' ORDER BY 1"
-
-
-class Installation:
-    """A pooler of its own, with its own secrets, as on another Docker host."""
-
-    def __init__(self, folder: Path, client: t.Any, postgres: Server) -> None:
-        self.name, self.folder, self.client, self.postgres = f"pooled-test-{folder.name}", folder, client, postgres
-        folder.mkdir()
-        (folder / "play.yml").write_text(PLAYBOOK)
-
-    def run(self, state: str, **settings: t.Any) -> tuple[int, str]:
-        variables = {
-            "ansible_python_interpreter": os.environ.get("PYTHON", "{{ ansible_playbook_python }}"),
-            "pooler_state": state,
-            "pooler_name": self.name,
-            "pooler_alias": self.name,
-            "pooler_networks": [NETWORK],
-            "pooler_config_dir": str(self.folder / "etc"),
-            "pooler_socket_dir": str(self.folder / "socket"),
-            "pooler_postgres_host": self.postgres.host,
-            "pooler_postgres_admin_password": PASSWORD,
-            **settings,
-        }
-        command = ["ansible-playbook", str(self.folder / "play.yml"), "-e", json.dumps(variables)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        print(done.stdout, done.stderr)
-        return done.returncode, done.stdout
-
-    def log_in(self, user: str = "clerk") -> str:
-        """As a new client, whose password PgBouncer has to look up."""
-        host = address_of(self.client.containers.get(self.name))
-        with contextlib.closing(
-            psycopg2.connect(host=host, dbname="tenant", user=user, password="cl3rk", connect_timeout=20)
-        ) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT current_user")
-            return str(cursor.fetchall()[0][0])
-
-    def forget(self) -> None:
-        """Passwords that PgBouncer has looked up before are asked for again."""
-        self.client.containers.get(self.name).restart(timeout=1)
-
-    def remove(self) -> None:
-        with contextlib.suppress(Exception):
-            self.client.containers.get(self.name).remove(force=True)
 
 
 @pytest.fixture
@@ -91,18 +31,6 @@ def installations(client: t.Any, postgres: Server, tmp_path: Path) -> t.Iterator
         one.run("absent")
         one.remove()
     postgres.run("DROP DATABASE tenant WITH (FORCE)", "DROP ROLE clerk", "DROP ROLE stranger")
-
-
-def works(installation: Installation) -> None:
-    installation.forget()
-    for attempt in range(30):
-        try:
-            assert installation.log_in() == "clerk"
-            return
-        except psycopg2.OperationalError:
-            if attempt == 29:
-                raise
-            subprocess.run(["sleep", "0.5"], check=True)
 
 
 def test_neither_takes_what_is_the_others(installations: tuple[Installation, Installation], postgres: Server) -> None:
