@@ -99,7 +99,7 @@ def answers(playbook: str) -> dict[str, str]:
 
 def credential() -> dict[str, str]:
     objects = yaml.load((REPO / "extensions/awx/objects.yml").read_text(), Loader=Unsafe)
-    inputs = {"{{ username }}": "postgres", "{{ password }}": VARIABLES["pooled_odoo_postgres_admin_password"]}
+    inputs = {"{{ username }}": "postgres", "{{ password }}": VARIABLES["scenario_superuser_password"]}
     injected = objects["controller_credential_types"][0]["injectors"]["extra_vars"]
     return {name: inputs[template] for name, template in injected.items()}
 
@@ -194,7 +194,7 @@ def secrets() -> dict[str, str]:
     made = on_host("sh", "-c", "for file in /etc/pooled-odoo/secrets/*_password; do cat $file; echo; done 2>/dev/null")
     return {
         "password of Odoo": VARIABLES["scenario_password"],
-        "password of the administrator": VARIABLES["pooled_odoo_postgres_admin_password"],
+        "password of the administrator": VARIABLES["scenario_superuser_password"],
         **{f"password {number} of the pooler": line for number, line in enumerate(made.split())},
     }
 
