@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A PostgreSQL as providers run it: its administrator cannot read the stored passwords, so the pooler keeps those that Odoo has."""
+"""A PostgreSQL as providers run it: its administrator cannot read stored passwords, so the pooler keeps those that Odoo has."""
 
 from __future__ import annotations
 

@@ -13,6 +13,8 @@ import typing as t
 import requests
 import websocket
 
+from tests.lab.odoo import Dialect, dialect
+
 MASTER_PASSWORD = "admin"
 # Of everybody but admin.
 USER_PASSWORD = "lab"
@@ -30,11 +32,15 @@ class Client:
         self.session = requests.Session()
         answer = self.call("/web/session/authenticate", {"db": tenant, "login": login, "password": password})
         self.uid: int = answer["uid"]
+        self.dialect: Dialect = dialect(answer["server_version"])
         if not self.uid:
             raise OdooError(f"{login} cannot log in to {tenant}")
 
     def call(self, path: str, params: dict[str, t.Any], timeout: float = 120) -> t.Any:
-        return call(self.session, self.url + path, params, timeout)
+        return self.call_at(self.url + path, params, timeout)
+
+    def call_at(self, url: str, params: dict[str, t.Any], timeout: float) -> t.Any:
+        return call(self.session, url, params, timeout)
 
     def model(self, model: str, method: str, *args: t.Any, **kwargs: t.Any) -> t.Any:
         params = {"model": model, "method": method, "args": list(args), "kwargs": kwargs}
@@ -48,11 +54,11 @@ class Client:
         self.model("ir.actions.server", "run", [action])
 
     def channel(self) -> int:
-        return self.model("discuss.channel", "search", [["channel_type", "=", "channel"]], limit=1)[0]
+        return self.model(self.dialect.channel, "search", [["channel_type", "=", "channel"]], limit=1)[0]
 
     def post(self, channel: int, body: str) -> None:
         words = {"body": body, "message_type": "comment", "subtype_xmlid": "mail.mt_comment"}
-        self.model("discuss.channel", "message_post", [channel], **words)
+        self.model(self.dialect.channel, "message_post", [channel], **words)
 
 
 def call(session: requests.Session, url: str, params: dict[str, t.Any], timeout: float) -> t.Any:
@@ -95,3 +101,37 @@ class Browser:
 
     def close(self) -> None:
         self.socket.close()
+
+
+class PollingBrowser:
+    """A browser before Odoo 16: it asks again and again, and is answered when there is something to say, or 50 s later."""
+
+    def __init__(self, client: Client, address: str) -> None:
+        self.client, self.address = client, address
+        # What was said before is not waited for.
+        self.last = max((one["id"] for one in self.poll(1, 0)), default=0)
+
+    def poll(self, seconds: float, last: int) -> list[dict[str, t.Any]]:
+        try:
+            answer: list[dict[str, t.Any]] = self.client.call_at(
+                f"http://{self.address}/longpolling/poll", {"channels": [], "last": last}, seconds
+            )
+        except requests.Timeout:
+            return []
+        return answer
+
+    def wait_for(self, text: str, seconds: float) -> float | None:
+        began = time.monotonic()
+        while (left := began + seconds - time.monotonic()) > 0:
+            for one in self.poll(left, self.last):
+                self.last = max(self.last, one["id"])
+                if text in json.dumps(one):
+                    return time.monotonic() - began
+        return None
+
+    def close(self) -> None:
+        self.client.session.close()
+
+
+def browser(client: Client, address: str) -> Browser | PollingBrowser:
+    return (Browser if client.dialect.has_websocket else PollingBrowser)(client, address)

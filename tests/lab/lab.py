@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real ERP in small: PostgreSQL 17, several Odoo 19 containers in prefork mode, many tenants, one Docker network.
+"""A real ERP in small: PostgreSQL 17, several Odoo containers (19 in prefork mode, unless asked otherwise), many tenants, one network.
 
 Everything that it makes carries the label ``pooled-odoo.lab``, and :meth:`Lab.down` removes by that label.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import secrets
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 import typing as t
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +33,7 @@ import yaml
 from docker.types import IPAMConfig, IPAMPool
 
 from tests.lab.client import USER_PASSWORD
+from tests.lab.odoo import Dialect, dialect
 
 LABEL = "pooled-odoo.lab"
 NETWORK = "pooled-lab"
@@ -42,7 +45,10 @@ FILESTORE = "pooled-lab-filestore"
 TEMPLATE = "tenant_template"
 MODULES = "base,web,bus,mail"
 POSTGRES_IMAGE = "pooled-lab-postgres:17"
-ODOO_IMAGE = "pooled-lab-odoo:19"
+# The lab's own, or another one by the official image's conventions.
+ODOO_IMAGE = os.environ.get("POOLED_ODOO_LAB_IMAGE") or "pooled-lab-odoo:19"
+# Those that it makes, by the folder of each.
+ODOO_IMAGES = {"pooled-lab-odoo:19": "odoo", "pooled-lab-odoo:14": "odoo14"}
 COMPOSE_IMAGE = "pooled-lab-compose:2"
 PROXY_IMAGE = "pooled-lab-proxy:5"
 STANDIN_IMAGE = "pooled-lab-standin:17"
@@ -83,6 +89,8 @@ SIZES = {
     "small": Size(containers=2, workers=2, tenants=9, users=6, max_connections=100),
     "demo": Size(containers=4, workers=4, tenants=14, users=12, max_connections=400),
     "seed": Size(containers=8, workers=4, tenants=16, users=16, max_connections=800),
+    # One process with a thread for each request, as Odoo runs without workers.
+    "threaded": Size(containers=2, workers=0, tenants=9, users=6, max_connections=200),
 }
 
 
@@ -182,7 +190,7 @@ class Lab:
     def remove_images(self) -> None:
         # Without force: an image that some other container uses stays.
         poolers = [tag for image in self.client.images.list("pooled-odoo-pgbouncer") for tag in image.tags]
-        for image in (ODOO_IMAGE, POSTGRES_IMAGE, COMPOSE_IMAGE, PROXY_IMAGE, STANDIN_IMAGE, HOST_IMAGE, *poolers):
+        for image in (*ODOO_IMAGES, POSTGRES_IMAGE, COMPOSE_IMAGE, PROXY_IMAGE, STANDIN_IMAGE, HOST_IMAGE, *poolers):
             try:
                 self.client.images.remove(image)
             except docker.errors.ImageNotFound:
@@ -191,20 +199,37 @@ class Lab:
                 say(f"{image} stays: {error.explanation}")
 
     def build_images(self) -> None:
-        for image, folder, note in (
-            (POSTGRES_IMAGE, "postgres", "PostgreSQL 17"),
-            (ODOO_IMAGE, "odoo", "Odoo 19, 2 GB; some two minutes the first time"),
-        ):
-            self.build_image(image, folder, note)
+        self.build_image(POSTGRES_IMAGE, "postgres", "PostgreSQL 17")
+        if ODOO_IMAGE in ODOO_IMAGES:
+            self.build_image(ODOO_IMAGE, ODOO_IMAGES[ODOO_IMAGE], "Odoo, 2 GB; some two minutes the first time")
+            return
+        say(f"image {ODOO_IMAGE}")
+        try:
+            self.client.images.get(ODOO_IMAGE)
+        except docker.errors.ImageNotFound:
+            self.client.images.pull(ODOO_IMAGE)
+
+    @functools.cached_property
+    def odoo(self) -> Dialect:
+        """The Odoo of the lab, as its image calls itself."""
+        variables = dict(line.partition("=")[::2] for line in self.client.images.get(ODOO_IMAGE).attrs["Config"]["Env"])
+        if "ODOO_VERSION" in variables:
+            return dialect(variables["ODOO_VERSION"])
+        output: bytes = self.client.containers.run(
+            ODOO_IMAGE, ["odoo", "--version"], labels={LABEL: ""}, remove=True, stderr=True
+        )
+        return dialect(output.decode())
 
     def build_image(self, image: str, folder: str, note: str) -> None:
         say(f"image {image} ({note})")
         with tempfile.TemporaryDirectory() as context:
             shutil.copytree(IMAGES / folder, context, dirs_exist_ok=True)
+            # Docker sees only its own build folder.
             if folder == "odoo":
-                # Docker sees only its own build folder.
                 shutil.copy(UNSTABLE_FOR, context)
                 shutil.copytree(self.wheels(), Path(context) / "wheels")
+            elif folder == "odoo14":
+                shutil.copy(IMAGES / "odoo" / "entrypoint.sh", context)
             self.client.images.build(path=context, tag=image, rm=True, labels={LABEL: ""})
 
     def wheels(self) -> Path:
@@ -307,7 +332,8 @@ class Lab:
         script = (
             f"names = ['user%02d' % number for number in range({self.size.accounts + self.size.containers})]\n"
             "users = env['res.users'].create([{'name': name, 'login': name} for name in names])\n"
-            "env.flush_all()\n"
+            # What is written below must not be overwritten by what is not written yet.
+            "env.cr.commit()\n"
             # One hash for all: each takes half a second, as it should.
             f"password = users._crypt_context().hash({USER_PASSWORD!r})\n"
             "env.cr.execute('UPDATE res_users SET password = %s WHERE id = ANY (%s)', (password, users.ids))\n"
@@ -354,7 +380,7 @@ class Lab:
         self.start_instance(
             odoo, host, db_user=JOBS_ROLE, dbfilter="", workers="2", server_wide_modules="base,rpc,web,queue_job"
         )
-        wait_until(odoo.name, 120, fetch, f"{odoo.url}/web/health")
+        wait_until(odoo.name, 120, answers, odoo)
         return odoo
 
     def stop_jobs(self) -> None:
@@ -376,13 +402,12 @@ class Lab:
         return networks[NETWORK]["IPAddress"]
 
     def start_instances(self) -> None:
-        say(f"{self.size.containers} Odoo containers with {self.size.workers} workers and 2 cron workers each")
+        work = f"{self.size.workers} workers" if self.size.workers else "threads"
+        say(f"{self.size.containers} Odoo {self.odoo.major} containers with {work} and 2 cron workers each")
         for odoo in self.instances:
             self.start_instance(odoo)
         with ThreadPoolExecutor() as pool:
-            waits = [
-                pool.submit(wait_until, odoo.name, 120, fetch, f"{odoo.url}/web/health") for odoo in self.instances
-            ]
+            waits = [pool.submit(wait_until, odoo.name, 120, answers, odoo) for odoo in self.instances]
         for wait in waits:
             wait.result()
 
@@ -452,7 +477,8 @@ class Lab:
             {
                 "instance": odoo.name,
                 "url": odoo.url,
-                "websocket": f"127.0.0.1:{odoo.websocket_port}",
+                # Without workers there is no server of its own for them.
+                "websocket": f"127.0.0.1:{odoo.websocket_port if self.size.workers else odoo.port}",
                 "source": odoo.source,
             }
             for odoo in self.instances
@@ -548,6 +574,15 @@ def file_states(directory: Path, folders: list[str]) -> dict[str, t.Any]:
 def fetch(url: str) -> int:
     with urllib.request.urlopen(url, timeout=5) as response:
         return response.status
+
+
+def answers(odoo: Odoo) -> None:
+    """Raises an OSError as long as the instance serves nobody. Not every version has a page for that."""
+    try:
+        fetch(f"{odoo.url}/web/health")
+    except urllib.error.HTTPError as error:
+        if error.code != 404:
+            raise
 
 
 def wait_until(what: str, seconds: float, function: t.Callable[..., t.Any], *arguments: t.Any) -> t.Any:

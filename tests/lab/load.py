@@ -39,7 +39,8 @@ class Traffic:
         self.requests.unlink(missing_ok=True)
         users, targets = users or lab.size.users, targets or lab.targets()
         description = folder / "targets.json"
-        description.write_text(json.dumps({"targets": targets, "tenants": lab.tenants, "accounts": lab.size.accounts}))
+        about = {"tenants": lab.tenants, "accounts": lab.size.accounts, "major": lab.odoo.major}
+        description.write_text(json.dumps({"targets": targets, **about}))
         command = ["locust", "-f", str(Path(__file__).with_name("traffic.py")), "--headless", "--only-summary"]
         # The open tabs are users to locust too.
         command += ["--users", str(users + len(targets)), "--spawn-rate", "4", "--run-time", f"{seconds}s"]

@@ -26,13 +26,15 @@ import websocket
 from locust import FastHttpUser, User, between, constant, events, task
 from locust.contrib.fasthttp import ResponseContextManager
 
-from tests.lab.client import USER_PASSWORD, Browser, Client, OdooError
+from tests.lab.client import USER_PASSWORD, Client, OdooError, browser
+from tests.lab.odoo import Dialect
 
 with open(os.environ["LAB_TARGETS"]) as _handle:
     LAB = json.load(_handle)
 for _target in LAB["targets"]:
     assert urlsplit(_target["url"]).hostname == "127.0.0.1", "traffic goes to this machine only"
 
+ODOO = Dialect(LAB["major"])
 _TURNS = itertools.count()
 _TABS = itertools.count()
 _RECORD = open(os.environ["LAB_REQUESTS"], "a", buffering=1)  # noqa: SIM115 - open as long as locust runs
@@ -72,9 +74,9 @@ class OpenTab(User):
     def stay_open(self) -> None:
         try:
             client = Client(self.target["url"], LAB["tenants"][0], self.login, USER_PASSWORD)
-            browser = Browser(client, self.target["websocket"])
+            tab = browser(client, self.target["websocket"])
             while True:
-                browser.wait_for("nothing that anybody says", 60)
+                tab.wait_for("nothing that anybody says", 60)
         except (OSError, OdooError, requests.RequestException, websocket.WebSocketException):
             return
 
@@ -126,7 +128,7 @@ class Employee(FastHttpUser):
         self.client.cookiejar.clear()
         if answer and answer.get("uid") and "session_id" in cookies:
             self.sessions[self.tenant] = Session(cookies["session_id"], answer["uid"], None)
-            found = self.call_kw("discuss.channel", "search", [[["channel_type", "=", "channel"]]], {"limit": 1})
+            found = self.call_kw(ODOO.channel, "search", [[["channel_type", "=", "channel"]]], {"limit": 1})
             self.sessions[self.tenant] = self.sessions[self.tenant]._replace(channel=found[0] if found else None)
 
     @property
@@ -182,7 +184,7 @@ class Employee(FastHttpUser):
     @task(3)
     def open_page(self) -> None:
         if self.session():
-            url = self.target["url"] + "/odoo"
+            url = self.target["url"] + ODOO.page
             with self.client.get(
                 url,
                 name="page",
@@ -197,10 +199,7 @@ class Employee(FastHttpUser):
     @task(5)
     def search_partners(self) -> None:
         if self.session():
-            specification: dict[str, t.Any] = {"display_name": {}, "email": {}, "write_date": {}}
-            self.call_kw(
-                "res.partner", "web_search_read", [], {"domain": [], "specification": specification, "limit": 40}
-            )
+            self.call_kw("res.partner", "web_search_read", [], ODOO.search(["display_name", "email", "write_date"], 40))
 
     @task(2)
     def post_chat_message(self) -> None:
@@ -211,7 +210,7 @@ class Employee(FastHttpUser):
                 "message_type": "comment",
                 "subtype_xmlid": "mail.mt_comment",
             }
-            self.call_kw("discuss.channel", "message_post", [[session.channel]], words)
+            self.call_kw(ODOO.channel, "message_post", [[session.channel]], words)
 
     @task(1)
     def call_rpc_api(self) -> None:
