@@ -110,15 +110,17 @@ need_python() {
 # need_base_image SUITE: Debian's image, trixie's is the base of every image here. A registry is asked first; where none is
 # reachable, it is built from Debian's packages.
 need_base_image() {
-    local suite=$1 image
+    local suite=$1 image options=''
     image=debian:$suite-slim
+    # A mirror's copy of unstable may be older than the week for which it is valid.
+    [ "$suite" != unstable ] || options="--aptopt='Acquire::Check-Valid-Until \"false\"'"
     docker image inspect "$image" >/dev/null 2>&1 && return
     if timeout 60 docker pull -q "$image" >/dev/null 2>&1; then
         say "pulled $image"
     else
         need_packages mmdebstrap
         quietly "build $image from Debian's packages (no registry answers)" bash -o pipefail -c \
-            "mmdebstrap --variant=apt --quiet $suite | docker import - $image"
+            "mmdebstrap --variant=apt --quiet $options $suite | docker import - $image"
     fi
     printf '%s\n' "$image" >>"$POOLED_ODOO_HOME/built-base-image"
 }

@@ -67,7 +67,7 @@ def test_reset_queries(pooler: Pooler, postgres: Server, version: str, client: t
     )
     pooler.start()
     database = client.containers.get("pooled-test-db")
-    bench = "/usr/lib/postgresql/17/bin/pgbench"
+    bench = "pgbench"
     inside(database, f"{bench} -h /tmp -U postgres -i -q -s 1 postgres")
     inside(database, f"cat > /tmp/page.sql <<'END'\n{PAGE}\nEND")
     run = f"PGPASSWORD={PASSWORD} {bench} -h {pooler.host} -U postgres -n -f /tmp/page.sql -M simple"

@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.lab.lab import IMAGES, LABEL, POSTGRES_IMAGE, STANDIN_IMAGE, wait_until
+from tests.lab.lab import IMAGES, LABEL, POSTGRES_IMAGE, STANDIN_IMAGE, postgres_arguments, wait_until
 from tests.lab.servers import MAX_CONNECTIONS, NETWORK, PASSWORD, ROLE_IMAGE, SUITES, UID, Pooler, Server, address_of
 
 
@@ -47,7 +47,9 @@ def standin(client: t.Any) -> str:
 
 @pytest.fixture(scope="session")
 def postgres(client: t.Any, network: t.Any, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    client.images.build(path=str(IMAGES / "postgres"), tag=POSTGRES_IMAGE, rm=True, labels={LABEL: ""})
+    client.images.build(
+        path=str(IMAGES / "postgres"), tag=POSTGRES_IMAGE, rm=True, labels={LABEL: ""}, buildargs=postgres_arguments()
+    )
     secrets = tmp_path_factory.mktemp("secrets")
     secrets.chmod(0o755)
     (secrets / "postgres_password").write_text(PASSWORD)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real ERP in small: PostgreSQL 17, several Odoo containers (19 in prefork mode, unless asked otherwise), many tenants, one network.
+"""A real ERP in small: PostgreSQL, several Odoo containers (17, and 19 in prefork mode, unless asked otherwise), many tenants.
 
 Everything that it makes carries the label ``pooled-odoo.lab``, and :meth:`Lab.down` removes by that label.
 """
@@ -44,7 +44,11 @@ POOLER = "pooled-lab-pgbouncer"
 FILESTORE = "pooled-lab-filestore"
 TEMPLATE = "tenant_template"
 MODULES = "base,web,bus,mail"
-POSTGRES_IMAGE = "pooled-lab-postgres:17"
+POSTGRES_VERSION = os.environ.get("POOLED_ODOO_LAB_POSTGRES") or "17"
+POSTGRES_IMAGE = f"pooled-lab-postgres:{POSTGRES_VERSION}"
+# The Debian that has it.
+POSTGRES_SUITES = {"13": "bullseye", "15": "bookworm", "17": "trixie", "18": "unstable"}
+POSTGRES_IMAGES = [f"pooled-lab-postgres:{version}" for version in POSTGRES_SUITES]
 # The lab's own, or another one by the official image's conventions.
 ODOO_IMAGE = os.environ.get("POOLED_ODOO_LAB_IMAGE") or "pooled-lab-odoo:19"
 # Those that it makes, by the folder of each.
@@ -190,7 +194,7 @@ class Lab:
     def remove_images(self) -> None:
         # Without force: an image that some other container uses stays.
         poolers = [tag for image in self.client.images.list("pooled-odoo-pgbouncer") for tag in image.tags]
-        for image in (*ODOO_IMAGES, POSTGRES_IMAGE, COMPOSE_IMAGE, PROXY_IMAGE, STANDIN_IMAGE, HOST_IMAGE, *poolers):
+        for image in (*ODOO_IMAGES, *POSTGRES_IMAGES, COMPOSE_IMAGE, PROXY_IMAGE, STANDIN_IMAGE, HOST_IMAGE, *poolers):
             try:
                 self.client.images.remove(image)
             except docker.errors.ImageNotFound:
@@ -199,7 +203,7 @@ class Lab:
                 say(f"{image} stays: {error.explanation}")
 
     def build_images(self) -> None:
-        self.build_image(POSTGRES_IMAGE, "postgres", "PostgreSQL 17")
+        self.build_image(POSTGRES_IMAGE, "postgres", f"PostgreSQL {POSTGRES_VERSION}")
         if ODOO_IMAGE in ODOO_IMAGES:
             self.build_image(ODOO_IMAGE, ODOO_IMAGES[ODOO_IMAGE], "Odoo, 2 GB; some two minutes the first time")
             return
@@ -230,7 +234,8 @@ class Lab:
                 shutil.copytree(self.wheels(), Path(context) / "wheels")
             elif folder == "odoo14":
                 shutil.copy(IMAGES / "odoo" / "entrypoint.sh", context)
-            self.client.images.build(path=context, tag=image, rm=True, labels={LABEL: ""})
+            arguments = postgres_arguments() if folder == "postgres" else {}
+            self.client.images.build(path=context, tag=image, rm=True, labels={LABEL: ""}, buildargs=arguments)
 
     def wheels(self) -> Path:
         """The folder with what the Odoo image takes from PyPI, which is reached from here for sure, but maybe not from
@@ -532,6 +537,12 @@ class Lab:
         """Where the connections of Odoo's role come from."""
         rows = self.query("SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = 'odoo' ORDER BY 1")
         return [row[0] for row in rows]
+
+
+def postgres_arguments() -> dict[str, str]:
+    """What PostgreSQL's image is built with."""
+    suite = POSTGRES_SUITES[POSTGRES_VERSION]
+    return {"BASE_IMAGE": f"debian:{suite}-slim", "POSTGRES_VERSION": POSTGRES_VERSION}
 
 
 # Options that Odoo takes on its command line; the rest goes into odoo.conf only.
