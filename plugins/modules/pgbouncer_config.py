@@ -205,8 +205,8 @@ options:
         required: true
   userlist_file:
     description:
-      - File on the target with more such users, in PgBouncer's own format, as M(pooled.odoo.odoo_userlist) writes it, so that their
-        passwords never leave the host. It must exist; in check mode it may be one that an earlier task would have written.
+      - File on the target with more such users, in PgBouncer's own format, as M(pooled.odoo.odoo_userlist) writes it, so that
+        their passwords never leave the host. It must exist; in check mode it may be one that an earlier task would have written.
     type: path
     version_added: 0.2.0
   hba:
