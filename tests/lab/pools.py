@@ -65,8 +65,8 @@ def configuration(plan: dict[str, t.Any], folder: Path, version: str, postgres: 
     """Arguments of pgbouncer_config for *plan*, read from the role's own task, so that both cannot drift apart. Passwords are
     looked up as the superuser *admin*, because the look-up function is none of the plan's."""
     task = yaml.safe_load(CONFIGURE.read_text())[0]
+    written = {**task["vars"]["__pooler_own_settings"], **task["vars"]["__pooler_lookup_settings"]}
     variables = {
-        **{key: value for key, value in task["vars"].items() if key == "__pooler_own_settings"},
         "pooler_plan": plan,
         "pooler_postgres_host": postgres,
         "pooler_postgres_port": 5432,
@@ -76,7 +76,7 @@ def configuration(plan: dict[str, t.Any], folder: Path, version: str, postgres: 
         "pooler_admin_user": "boss",
         "pooler_postgres_ssl_mode": "prefer",
     }
-    own = {key: _templated(value, variables) for key, value in variables["__pooler_own_settings"].items()}
+    own = {key: _templated(value, variables) for key, value in written.items()}
     own["auth_query"] = "SELECT rolname, rolpassword FROM pg_catalog.pg_authid WHERE rolname = $1"
     databases = [
         {key: _templated(value, variables) for key, value in database.items()}
