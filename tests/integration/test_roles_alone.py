@@ -29,7 +29,7 @@ MEASURE = """
         audit_duration: 2
         audit_interval: 0.2
         audit_attempts: 3
-    - ansible.builtin.debug: {msg: "verdict {{ audit_verdict }} of {{ audit_result.samples }} samples"}
+    - ansible.builtin.debug: {msg: "verdict {{ audit_verdict }} of {{ audit_result.window.samples }} samples"}
 """
 
 SESSION_ONLY = """
