@@ -56,8 +56,8 @@ ODOO_IMAGES = {"pooled-lab-odoo:19": "odoo", "pooled-lab-odoo:14": "odoo14"}
 COMPOSE_IMAGE = "pooled-lab-compose:2"
 PROXY_IMAGE = "pooled-lab-proxy:5"
 STANDIN_IMAGE = "pooled-lab-standin:17"
-# The Docker host of the molecule scenarios.
-HOST_IMAGE = "pooled-molecule-host:trixie"
+# The Docker hosts of the molecule scenarios.
+HOST_IMAGES = ("pooled-molecule-host:trixie", "pooled-molecule-host:unstable")
 FIRST_PORT = 18069
 IMAGES = Path(__file__).parent / "images"
 # The role's images need Debian unstable as the lab's does.
@@ -194,7 +194,7 @@ class Lab:
     def remove_images(self) -> None:
         # Without force: an image that some other container uses stays.
         poolers = [tag for image in self.client.images.list("pooled-odoo-pgbouncer") for tag in image.tags]
-        for image in (*ODOO_IMAGES, *POSTGRES_IMAGES, COMPOSE_IMAGE, PROXY_IMAGE, STANDIN_IMAGE, HOST_IMAGE, *poolers):
+        for image in (*ODOO_IMAGES, *POSTGRES_IMAGES, COMPOSE_IMAGE, PROXY_IMAGE, STANDIN_IMAGE, *HOST_IMAGES, *poolers):
             try:
                 self.client.images.remove(image)
             except docker.errors.ImageNotFound:
