@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.installation import Installation, works
 from tests.lab.servers import NETWORK, PASSWORD, Server
 
 MEASURE = """
@@ -99,3 +100,22 @@ def test_a_session_pooler_alone(play: t.Callable[..., str], postgres: Server, cl
         play(SESSION_ONLY, poolers_state="absent")
         postgres.run("DROP ROLE clerk")
     assert client.containers.list(all=True, filters={"name": "pooled-test-session"}) == []
+
+
+def test_a_role_with_an_md5_hash(client: t.Any, postgres: Server, tmp_path: Path) -> None:
+    postgres.run(
+        "SET password_encryption = 'md5'",
+        "CREATE ROLE clerk LOGIN PASSWORD 'cl3rk'",
+        "CREATE DATABASE tenant OWNER clerk",
+    )
+    installation = Installation(tmp_path / "md5", client, postgres)
+    try:
+        code, output = installation.run("present")
+        assert code != 0
+        assert "or set pooled_odoo_client_auth to md5" in output
+        assert installation.run("present", pooler_client_auth="md5")[0] == 0
+        works(installation)
+    finally:
+        installation.run("absent")
+        installation.remove()
+        postgres.run("DROP DATABASE tenant WITH (FORCE)", "DROP ROLE clerk")

@@ -194,7 +194,15 @@ class Lab:
     def remove_images(self) -> None:
         # Without force: an image that some other container uses stays.
         poolers = [tag for image in self.client.images.list("pooled-odoo-pgbouncer") for tag in image.tags]
-        for image in (*ODOO_IMAGES, *POSTGRES_IMAGES, COMPOSE_IMAGE, PROXY_IMAGE, STANDIN_IMAGE, *HOST_IMAGES, *poolers):
+        for image in (
+            *ODOO_IMAGES,
+            *POSTGRES_IMAGES,
+            COMPOSE_IMAGE,
+            PROXY_IMAGE,
+            STANDIN_IMAGE,
+            *HOST_IMAGES,
+            *poolers,
+        ):
             try:
                 self.client.images.remove(image)
             except docker.errors.ImageNotFound:
