@@ -4,7 +4,8 @@
 
 """What it costs to clean a server connection between two clients, and what each way of cleaning leaves behind.
 
-    pytest -s tests/bench/bench_reset_query.py
+    pytest -s tests/bench/bench_reset_query.py -k reset
+    POOLED_ODOO_LAB_POSTGRES=18 pytest -s tests/bench/bench_reset_query.py -k tracked     # 18 reports search_path
 
 All ways are measured in turns on one PgBouncer and one PostgreSQL, so that a busy machine hurts them alike. Prints a table;
 asserts nothing about time.
@@ -66,25 +67,66 @@ def test_reset_queries(pooler: Pooler, postgres: Server, version: str, client: t
         "pgbouncer_config", **configuration(pooler, version, postgres.host, settings={"max_user_connections": 4})
     )
     pooler.start()
-    database = client.containers.get("pooled-test-db")
-    bench = "pgbench"
-    inside(database, f"{bench} -h /tmp -U postgres -i -q -s 1 postgres")
-    inside(database, f"cat > /tmp/page.sql <<'END'\n{PAGE}\nEND")
-    run = f"PGPASSWORD={PASSWORD} {bench} -h {pooler.host} -U postgres -n -f /tmp/page.sql -M simple"
+    database = prepared(client)
     rates: dict[str, list[float]] = {way: [] for way in WAYS}
     left: dict[str, list[str]] = {}
     for _round in range(ROUNDS):
         for way, (always, query) in WAYS.items():
             console(pooler, f"SET server_reset_query_always = {always}", f"SET server_reset_query = '{query}'")
-            output = inside(database, f"{run} -c {CLIENTS} -T {SECONDS} postgres")
-            rates[way].append(float(output.split("tps = ")[1].split()[0]))
+            rates[way].append(pages(database, pooler))
             left[way] = what_is_left(pooler)
+    show(rates, left)
+    assert left["DISCARD ALL"] == []
+
+
+TRACKED = {"track_extra_parameters": "IntervalStyle, search_path"}
+CLEANED = {"server_reset_query": "DISCARD ALL", "server_reset_query_always": 1}
+TRACKED_WAYS: dict[str, dict[str, t.Any]] = {
+    "nothing": {},
+    "search_path is tracked": TRACKED,
+    "DISCARD ALL": CLEANED,
+    "DISCARD ALL, search_path is tracked": {**CLEANED, **TRACKED},
+}
+
+
+@pytest.mark.parametrize("image", ["unstable"], indirect=True)
+def test_tracked_search_path(pooler: Pooler, postgres: Server, version: str, client: t.Any) -> None:
+    """PgBouncer keeps for each client what PostgreSQL reports, which only a restart changes."""
+    database = prepared(client)
+    rates: dict[str, list[float]] = {way: [] for way in TRACKED_WAYS}
+    left: dict[str, list[str]] = {}
+    for _round in range(ROUNDS):
+        for way, settings in TRACKED_WAYS.items():
+            given = configuration(pooler, version, postgres.host, settings={"max_user_connections": 4, **settings})
+            run_module("pgbouncer_config", **given)
+            pooler.start()
+            rates[way].append(pages(database, pooler))
+            left[way] = what_is_left(pooler)
+            pooler.stop()
+    show(rates, left)
+
+
+def prepared(client: t.Any) -> t.Any:
+    """PostgreSQL's container with what the pages need."""
+    database = client.containers.get("pooled-test-db")
+    inside(database, "pgbench -h /tmp -U postgres -i -q -s 1 postgres")
+    inside(database, f"cat > /tmp/page.sql <<'END'\n{PAGE}\nEND")
+    return database
+
+
+def pages(database: t.Any, pooler: Pooler) -> float:
+    """Pages per second, of a few seconds."""
+    run = f"PGPASSWORD={PASSWORD} pgbench -h {pooler.host} -U postgres -n -f /tmp/page.sql -M simple"
+    output = inside(database, f"{run} -c {CLIENTS} -T {SECONDS} postgres")
+    return float(output.split("tps = ")[1].split()[0])
+
+
+def show(rates: dict[str, list[float]], left: dict[str, list[str]]) -> None:
     base = statistics.median(rates["nothing"])
-    print(f"\n{'between two clients':34} {'pages/s':>8} {'cost':>7}   what one client leaves to the next")
+    print(f"\n{'between two clients':36} {'pages/s':>8} {'cost':>7}   what one client leaves to the next")
     for way, found in rates.items():
         rate = statistics.median(found)
-        print(f"{way:34} {rate:8.0f} {100 * (1 - rate / base):6.1f}%   {', '.join(left[way]) or 'nothing'}")
-    assert left["DISCARD ALL"] == []
+        print(f"{way:36} {rate:8.0f} {100 * (1 - rate / base):6.1f}%   {', '.join(left[way]) or 'nothing'}")
 
 
 def inside(container: t.Any, command: str) -> str:
