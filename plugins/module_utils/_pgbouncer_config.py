@@ -161,12 +161,15 @@ def _check_authentication(config: Config, version: Version) -> None:
         )
 
 
-# pgbouncer#1418, mended in 1.25.1: the SCRAM keys of a client are lost when the server connection that they opened ends.
+# pgbouncer#1418, mended in 1.25.1: the SCRAM keys of a client are lost when the server connection that they opened ends; so are
+# those that PgBouncer makes of a password in its userlist.
 _LOSES_KEYS = parse_version("1.25.0")
 
 
 def _check_version(config: Config, version: Version) -> None:
-    if version == _LOSES_KEYS and config.settings.get("auth_user"):
+    admins = {name.strip() for name in config.settings.get("admin_users", "").split(",")}
+    plain = [name for name, secret in config.userlist.items() if not secret.startswith(("SCRAM-SHA-256$", "md5"))]
+    if version == _LOSES_KEYS and (config.settings.get("auth_user") or set(plain) - admins):
         raise PooledError(
             "PgBouncer 1.25.0 refuses log-ins with SCRAM once a server connection has reached server_lifetime (pgbouncer#1418);"
             " use 1.25.1 or newer",
@@ -271,6 +274,21 @@ def _user_bound(config: Config, user: str | None) -> int | None:
     if unbounded:
         return cap or None
     return min(cap, pools) if cap else pools
+
+
+# From 1.20, which reads the parameter options, to the version that mends it.
+_OPTIONS_HANG = parse_version("1.20.0"), parse_version("1.26.1")
+
+
+def setting_warnings(config: Config, version: Version) -> list[str]:
+    """What of these settings opens a hole, also in a package that has other fixes."""
+    ignored = [name.strip() for name in config.settings.get("ignore_startup_parameters", "").split(",")]
+    if any(ignored) and "options" not in ignored and _OPTIONS_HANG[0] <= version < _OPTIONS_HANG[1]:
+        return [
+            "settings.ignore_startup_parameters without options lets a client that has not logged in stop PgBouncer before 1.26.1"
+            " (CVE-2026-107349); add options to it, or leave it out"
+        ]
+    return []
 
 
 def security_warnings(version: Version) -> list[str]:

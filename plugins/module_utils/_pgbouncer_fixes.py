@@ -37,6 +37,13 @@ FIXES = [
         "1.25.2",
         {"1.24.1": "1.24.1-1+deb13u2"},
     ),
+    Fix(
+        "CVE-2026-107349",
+        "a client that has not logged in can stop it, where ignore_startup_parameters has something but not options in it",
+        "1.26.1",
+        {},
+    ),
+    Fix("CVE-2026-107350", "who knows the password of a user in its userlist can log in as another one", "1.26.1", {}),
 ]
 
 

@@ -40,6 +40,7 @@ SECURITY_FIXES: dict[str, tuple[str, ...]] = {
     "1.24.1": ("CVE-2025-2291",),
     "1.25.1": ("CVE-2025-12819",),
     "1.25.2": ("CVE-2026-6664", "CVE-2026-6665", "CVE-2026-6666", "CVE-2026-6667"),
+    "1.26.1": ("CVE-2026-107348", "CVE-2026-107349", "CVE-2026-107350"),
 }
 
 POOL_MODES = ("session", "transaction", "statement")

@@ -485,6 +485,7 @@ def plan(params: dict[str, t.Any]) -> tuple[dict[str, str], dict[str, t.Any], li
         version = parse_version(params["version"])
         after = pgbouncer.build(params, version)
         wanted = pgbouncer.render(after, HEADING)
+        warnings += pgbouncer.setting_warnings(after, version)
         if not params["fixes_backported"]:
             warnings += pgbouncer.security_warnings(version)
         result["server_connection_bound"] = pgbouncer.server_connection_bound(after)[0]

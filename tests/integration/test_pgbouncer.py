@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import stat
+import struct
 import threading
 import time
 import typing as t
@@ -19,6 +21,7 @@ import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils import _login, _odoo_probe, _settings
 from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_options import SETTINGS
+from tests.lab import pools
 from tests.lab.servers import PASSWORD, UID, Pooler, Server, configuration
 from tests.modules import ModuleFailed, run_module, sextet
 
@@ -394,3 +397,21 @@ def test_the_probe_tells_a_pgbouncer_from_postgresql(pooler: Pooler, version: st
     pooler.start()
     assert _odoo_probe.answers_as_pgbouncer(Odoo(), (pooler.host, 5432)) is True
     assert _odoo_probe.answers_as_pgbouncer(Odoo(), (postgres.host, 5432)) is False
+
+
+def test_nobody_can_stop_it_before_a_log_in(pooler: Pooler, version: str, postgres: Server) -> None:
+    """CVE-2026-107349: a start with an option that has no name, against what the role writes for a plan."""
+    given = pools.configuration(pools.planned([pools.instance()]), pooler.config, version, postgres.host, PASSWORD)
+    run_module("pgbouncer_config", **given)
+    pooler.start()
+    body = struct.pack("!i", 3 << 16) + b"user\0odoo\0database\0tenant\0options\0-c=\0\0"
+    with socket.create_connection((pooler.host, 5432), 5) as attacker:
+        attacker.sendall(struct.pack("!i", len(body) + 4) + body)
+        time.sleep(1)
+        # It would spin for ever.
+        with contextlib.closing(postgres_through(pooler)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+
+def postgres_through(pooler: Pooler) -> t.Any:
+    return psycopg2.connect(host=pooler.host, user="postgres", password=PASSWORD, dbname="postgres", connect_timeout=10)

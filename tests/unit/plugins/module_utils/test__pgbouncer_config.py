@@ -142,6 +142,35 @@ def test_database_passwords_are_hidden() -> None:
 
 
 def test_security_warnings() -> None:
-    assert len(pgbouncer.security_warnings((1, 24, 0))) == 3
-    assert len(pgbouncer.security_warnings((1, 25, 1))) == 1
-    assert pgbouncer.security_warnings((1, 25, 2)) == []
+    assert len(pgbouncer.security_warnings((1, 24, 0))) == 4
+    assert len(pgbouncer.security_warnings((1, 25, 1))) == 2
+    assert len(pgbouncer.security_warnings((1, 25, 2))) == 1
+    assert pgbouncer.security_warnings((1, 26, 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("ignored", "version", "warned"),
+    [
+        ("extra_float_digits", (1, 24, 1), True),
+        ("extra_float_digits, options", (1, 24, 1), False),
+        ("extra_float_digits", (1, 26, 1), False),
+        (None, (1, 24, 1), False),
+    ],
+)
+def test_what_opens_a_hole_is_warned_of(ignored: str | None, version: tuple[int, int, int], warned: bool) -> None:
+    config = build(**with_settings(ignore_startup_parameters=ignored))
+    assert bool(pgbouncer.setting_warnings(config, version)) is warned
+
+
+PLAIN = {"userlist": [{"name": "boss", "password": "b0ss"}, {"name": "odoo", "password": "0doo"}]}
+STORED = {"userlist": [{"name": "boss", "password": "b0ss"}, {"name": "odoo", "password": "SCRAM-SHA-256$4096:a$b:c"}]}
+
+
+@pytest.mark.parametrize(("users", "refused"), [(PLAIN, True), (STORED, False)])
+def test_a_version_that_loses_keys_is_refused(users: dict[str, t.Any], refused: bool) -> None:
+    params = {**copy.deepcopy(GOOD), **with_settings(auth_user=None, auth_query=None, admin_users="boss"), **users}
+    if refused:
+        with pytest.raises(PooledError, match=r"PgBouncer 1\.25\.0"):
+            pgbouncer.build(params, (1, 25, 0))
+    else:
+        pgbouncer.build(params, (1, 25, 0))
