@@ -11,33 +11,33 @@ version_added: 0.2.0
 description:
   - A pooler must not get to know a superuser's password. What belongs to Odoo's databases is handed over one by one, so that it
     works for the first role of a cluster too, which C(REASSIGN OWNED) refuses.
-positional: _input, oid, owners
+positional: _input, instances
 options:
   _input:
-    description: Name of the role.
-    type: str
-    required: true
-  oid:
-    description: Its number in C(pg_roles).
-    type: int
-    required: true
-  owners:
-    description: By name of each of Odoo's databases the name of its owner.
+    description: The role's C(name), its C(oid) in C(pg_roles), and by name of each database its owner (C(owners)).
     type: dict
+    required: true
+  instances:
+    description: The C(instances) of M(pooled.odoo.odoo_info), whose databases are meant where they log in as this role.
+    type: list
+    elements: dict
     required: true
 author:
   - The pooled.odoo developers (@pooled-odoo)
 """
 
 EXAMPLES = r"""
-- name: Tell what is to be done
-  ansible.builtin.debug:
-    msg: "{{ 'odoo' | pooled.odoo.ordinary_role(10, {'tenant1': 'odoo'}) }}"
+- name: Write what is to be done
+  ansible.builtin.copy:
+    dest: superuser-odoo.sql
+    content: "{{ found | pooled.odoo.ordinary_role(odoo.instances) | join('\n') }}"
+    # found has name, oid and owners.
+    mode: "0600"
 """
 
 RETURN = r"""
 _value:
-  description: Lines for psql.
+  description: The lines of a file for psql.
   type: list
   elements: str
 """
@@ -47,6 +47,10 @@ import typing as t
 from ansible_collections.pooled.odoo.plugins.module_utils import _ordinary_role
 
 
+def ordinary_role(found: dict[str, t.Any], instances: list[dict[str, t.Any]]) -> list[str]:
+    return _ordinary_role.statements(_ordinary_role.describe(found, instances))
+
+
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"ordinary_role": _ordinary_role.statements}
+        return {"ordinary_role": ordinary_role}

@@ -224,7 +224,13 @@ def probe(container: t.Any, request: dict[str, t.Any], python: str = "python3") 
     try:
         answer = json.loads(output or b"")
     except ValueError:
-        words = (errors or output or b"").decode("utf-8", "replace").strip().splitlines()
+        # What it printed may be a password.
+        words = (
+            (errors or (b"" if request["do"] == "credentials" else output) or b"")
+            .decode("utf-8", "replace")
+            .strip()
+            .splitlines()
+        )
         raise PooledError(
             f"the probe in container {container.name} gave no answer (exit code {code}): {words[-1] if words else 'no output'}"
         ) from None

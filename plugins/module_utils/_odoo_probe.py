@@ -330,13 +330,23 @@ class Instance:
 
 
 def credentials(_request):
-    """Who Odoo is to PostgreSQL: ``{"user", "password"}``, each None where only libpq finds it (.pgpass, a certificate)."""
+    """Who Odoo is to PostgreSQL: ``{"user", "passwords"}``. First the password that it runs with, then others that stand where it
+    or the official image's entrypoint looks at the next start. The user is None, the list empty where only libpq finds any
+    (.pgpass, a certificate)."""
     instance = Instance()
     if instance.process is None:
         raise CheckFailed("runs no Odoo server")
+    environment = instance.environment
+    found = [instance.credential("db_password", "-w", "PGPASSWORD"), instance.conf.get("db_password")]
+    found += [environment.get(name) for name in ("PGPASSWORD", "PASSWORD")]
+    try:
+        with open(environment.get("PASSWORD_FILE") or os.devnull) as handle:
+            found.append(handle.read().strip())
+    except (OSError, UnicodeDecodeError):
+        pass
     return {
         "user": instance.credential("db_user", "-r", "PGUSER"),
-        "password": instance.credential("db_password", "-w", "PGPASSWORD"),
+        "passwords": list(dict.fromkeys(password for password in found if password)),
     }
 
 

@@ -27,8 +27,9 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-# Everything in a database that is not the system's, an extension's or part of a table. A schema public that is the database
-# owner's (from PostgreSQL 15 on) stays so.
+# What superusers own in a database, but for the system's, an extension's and parts of tables. What is another ordinary role's
+# stays its own, and so does a schema public that is the database owner's (from PostgreSQL 15 on). A commit for each: a database
+# of Odoo has more tables than one transaction can lock.
 _HAND_OVER = """\
 DO $hand_over$
 DECLARE statement text;
@@ -50,37 +51,64 @@ BEGIN
         WHERE typtype IN ('e', 'd', 'r') OR (typtype = 'c' AND relkind = 'c')
     ) found
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
-      AND owner NOT IN (SELECT oid FROM pg_roles WHERE rolname IN ({role}, 'pg_database_owner'))
+      AND owner IN (SELECT oid FROM pg_roles WHERE rolsuper AND rolname <> {role})
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = found.class AND d.objid = found.oid
                       AND (d.deptype = 'e' OR (kind = 'SEQUENCE' AND d.deptype IN ('a', 'i'))))
   LOOP
     EXECUTE statement;
+    COMMIT;
   END LOOP;
 END
 $hand_over$;"""
 
 
-def statements(role: str, oid: int, owners: t.Mapping[str, str]) -> list[str]:
-    """What to run, in psql, line by line: *owners* are Odoo's databases and whose each is."""
-    bootstrap = int(oid) == BOOTSTRAP_OID
-    quoted = _identifier(role)
+class Superuser(t.NamedTuple):
+    """A role as which Odoo logs in: ``owned``, all databases that are its; ``served``, by name of each that Odoo uses as this
+    role its owner."""
+
+    name: str
+    oid: int
+    owned: t.Sequence[str]
+    served: t.Mapping[str, str]
+
+
+def describe(found: t.Mapping[str, t.Any], instances: t.Sequence[t.Mapping[str, t.Any]]) -> Superuser:
+    """*found*: ``name``, ``oid`` and the ``owners`` of all databases. One that Odoo uses as another role too is left to that."""
+    name, owners = str(found["name"]), found["owners"]
+    own = {database for one in instances if one["db_user"] == name for database in one["databases"]}
+    others = {database for one in instances if one["db_user"] != name for database in one["databases"]}
+    served = sorted(own - others)
+    owned = sorted(db for db, owner in owners.items() if owner == name)
+    return Superuser(name, int(found["oid"]), owned, {db: owners[db] for db in served if db in owners})
+
+
+def statements(role: Superuser) -> list[str]:
+    """What to run, as the lines of a file for psql."""
+    quoted, former = _identifier(role.name), _identifier(f"{role.name}_superuser")
+    bootstrap = role.oid == BOOTSTRAP_OID
+    left = sorted(set(role.owned) - set(role.served))
     lines = [
-        f"-- {role} becomes an ordinary role that owns Odoo's databases. Stop Odoo, have a dump, and run this in psql as",
-        "-- another superuser.",
+        f"-- {role.name} becomes an ordinary role that owns Odoo's databases. Stop Odoo, have a dump, and run this file by",
+        "-- psql -f as another superuser. It can be run again where it was interrupted, without the lines that are done.",
+        "\\set ON_ERROR_STOP on",
     ]
     if bootstrap:
-        former = _identifier(f"{role}_superuser")
         lines += [
-            "-- It is the first role of the cluster, which has to stay a superuser, so another one gets its name. If there is no",
-            "-- other superuser yet, make one as this one first: CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '…';",
-            "-- Below write the password that Odoo has.",
+            "-- It is the first role of the cluster, which has to stay a superuser, so another one gets its name, and it may",
+            "-- not log in any more. If there is no other superuser yet, make one: CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '…';",
+            "-- Below write the password that Odoo has. Settings and memberships of the role are not taken along.",
             f"ALTER ROLE {quoted} RENAME TO {former};",
+            f"ALTER ROLE {former} NOLOGIN;",
             f"CREATE ROLE {quoted} LOGIN CREATEDB PASSWORD '…';",
         ]
-    for name in sorted(owners):
-        if bootstrap or owners[name] != role:
+        if left:
+            lines.append(
+                f"-- The databases {', '.join(left)}, which no instance here serves, stay with {role.name}_superuser."
+            )
+    for name, owner in sorted(role.served.items()):
+        if bootstrap or owner != role.name:
             lines.append(f"ALTER DATABASE {_identifier(name)} OWNER TO {quoted};")
-        lines += [f"\\connect {_identifier(name)}", *_HAND_OVER.format(role=_literal(role)).splitlines()]
+        lines += [f"\\connect {_identifier(name)}", *_HAND_OVER.format(role=_literal(role.name)).splitlines()]
     if not bootstrap:
         lines.append(f"ALTER ROLE {quoted} NOSUPERUSER NOREPLICATION NOCREATEROLE CREATEDB;")
     return lines

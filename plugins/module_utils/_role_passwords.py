@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which password is a role's, of those that Odoo's instances have and the one that was kept. Pure.
+"""Which password is a role's, of those that Odoo's instances have, that were given, and that was kept. Pure.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
@@ -19,48 +19,71 @@ from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledE
 Refusal = t.Callable[[str], t.Optional[str]]
 
 
+class Known(t.NamedTuple):
+    """What is known of a role's password: ``instances`` by name, each with the one that it runs with and then others that it
+    would find at its next start; the one that was ``given``; the one that was ``kept`` earlier."""
+
+    instances: t.Mapping[str, t.Sequence[str]]
+    given: str | None = None
+    kept: str | None = None
+
+    def candidates(self) -> list[str]:
+        """Each once, what the instances run with first."""
+        found = [words[0] for words in self.instances.values()]
+        found += [one for one in (self.given, self.kept) if one is not None]
+        found += [word for words in self.instances.values() for word in words[1:]]
+        return list(dict.fromkeys(found))
+
+
 class Choice(t.NamedTuple):
-    """A role's password, the instances that have it and those that have another one. ``stale``: the kept one works no more."""
+    """A role's password; the instances that run with it, those that will when they are started anew, and those that have another
+    one. ``stale``: the kept one works no more."""
 
     password: str
     instances: list[str]
+    restart: list[str]
     outdated: list[str]
     stale: bool
 
 
-def choose(role: str, of_instances: t.Mapping[str, str], kept: str | None, refusal: Refusal) -> Choice:
-    """The password of *role*. *of_instances*: what each instance that logs in as *role* has; *kept*: what was found earlier, for
-    a role whose instances do not run just now. Raises PooledError where none works, or where PostgreSQL takes several."""
-    candidates = sorted({*of_instances.values(), *([kept] if kept is not None else [])})
-    if not candidates:
+def choose(role: str, known: Known, refusal: Refusal) -> Choice:
+    """The password of *role*. Raises PooledError where none works, or where PostgreSQL takes several and instances differ."""
+    refusals = {password: refusal(password) for password in known.candidates()}
+    if not refusals:
         raise PooledError(
             f"no instance that runs here tells the password of role {role}; let one run that has it in odoo.conf, in the"
-            " environment or among its arguments"
+            " environment or among its arguments, or give it (passwords)"
         )
-    refusals = {password: refusal(password) for password in candidates}
-    fitting = [password for password in candidates if refusals[password] is None]
+    fitting = [password for password, refused in refusals.items() if refused is None]
     if not fitting:
-        raise PooledError(_none_fits(role, of_instances, kept, refusals))
-    if len(fitting) > 1:
+        raise PooledError(_none_fits(role, known, refusals))
+    running = {words[0] for words in known.instances.values()}
+    if len(fitting) > 1 and len(running) > 1:
         raise PooledError(
             f"PostgreSQL takes several passwords for role {role} (a rule trust in pg_hba.conf?), and a pooler can know only one;"
-            f" give {', '.join(sorted(of_instances))} the same"
+            f" give {', '.join(sorted(known.instances))} the same"
         )
-    (password,) = fitting
-    return Choice(
-        password,
-        sorted(name for name, own in of_instances.items() if own == password),
-        sorted(name for name, own in of_instances.items() if own != password),
-        kept is not None and kept != password,
+    password = fitting[0]
+    names = {
+        place: sorted(name for name, words in known.instances.items() if _place(words, password) == place)
+        for place in ("instances", "restart", "outdated")
+    }
+    return Choice(password=password, stale=known.kept not in (None, *fitting), **names)
+
+
+def _place(words: t.Sequence[str], password: str) -> str:
+    if words[0] == password:
+        return "instances"
+    return "restart" if password in words else "outdated"
+
+
+def _none_fits(role: str, known: Known, refusals: t.Mapping[str, str | None]) -> str:
+    who = [f"that of {name}" for name in sorted(known.instances)]
+    who += ["the one that was given"] * (known.given is not None) + ["the one that the pooler has"] * (
+        known.kept is not None
     )
-
-
-def _none_fits(
-    role: str, of_instances: t.Mapping[str, str], kept: str | None, refusals: t.Mapping[str, str | None]
-) -> str:
-    who = [f"that of {name}" for name in sorted(of_instances)] + (["the one that the pooler has"] if kept else [])
     words = sorted({str(refused) for refused in refusals.values()})
     return (
         f"PostgreSQL takes no password of role {role} that is known here ({', '.join(who)}): {'; '.join(words)}. If the"
-        " password was changed, give the new one to Odoo (odoo.conf, or its environment) and repeat"
+        " password was changed, put the new one into odoo.conf, or give it (passwords), and repeat"
     )

@@ -29,7 +29,11 @@ def check(entries: t.Sequence[t.Mapping[str, t.Any]], option: str = "userlist") 
         if not isinstance(secret, str):
             raise PooledError("a user needs a password; write '' for one that never logs in with a password", here)
         reject_control_characters(secret, f"{here}.password")
-        if len(secret.encode()) > MAX_SECRET_BYTES:
+        try:
+            length = len(secret.encode())
+        except UnicodeEncodeError:
+            raise PooledError("is no UTF-8 text", f"{here}.password") from None
+        if length > MAX_SECRET_BYTES:
             raise PooledError(f"is longer than {MAX_SECRET_BYTES} bytes, PgBouncer's limit", f"{here}.password")
         if name in users:
             raise PooledError(f"user {name!r} is listed twice", f"{here}.name")

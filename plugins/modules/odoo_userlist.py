@@ -11,11 +11,11 @@ short_description: Keep the database passwords of Odoo's roles for a PgBouncer
 version_added: 0.2.0
 description:
   - For a PostgreSQL whose stored passwords nobody may read, as providers run it. The passwords of Odoo's roles are taken from the
-    running instances (odoo.conf, environment, arguments), each is tried by a log-in, and those that work are kept in a file of
-    PgBouncer's userlist format, which O(pooled.odoo.pgbouncer_config#module:userlist_file) takes.
+    running instances (odoo.conf, environment, arguments) or given, each is tried by a log-in, and those that work are kept in a
+    file of PgBouncer's userlist format, which O(pooled.odoo.pgbouncer_config#module:userlist_file) takes.
   - They never leave the host. No result, diff or message has one in it.
   - With several passwords for one role the one that works counts; the instances that have another one are named in a warning.
-    The one that is kept counts too, so that a role does not need a running instance for ever.
+    The one that is kept is tried too, so that a role does not need a running instance for ever.
 extends_documentation_fragment:
   - pooled.odoo._attributes
   - pooled.odoo._reported
@@ -37,16 +37,24 @@ options:
     required: true
   roles:
     description:
-      - The roles whose passwords are kept; those of others go.
+      - The roles whose passwords are kept; those of others go. By default those that are kept already.
     type: list
     elements: str
-    required: true
   containers:
     description:
-      - Names of the Odoo containers that are asked. One that does not run is left out.
+      - Names of the Odoo containers that are asked. One that does not run is left out. By default all that run Odoo.
     type: list
     elements: str
-    default: []
+  passwords:
+    description:
+      - Passwords by the name of their role, for those that no running instance has yet.
+    type: dict
+    default: {}
+  config_path:
+    description:
+      - Directory of a PgBouncer's configuration in whose C(userlist.txt) the passwords of these roles are replaced as well. That
+        a RELOAD is due then is remembered there until M(pooled.odoo.pgbouncer_admin) has done it.
+    type: path
   login_host:
     description:
       - Address of PostgreSQL as this host reaches it.
@@ -81,6 +89,7 @@ author:
   - The pooled.odoo developers (@pooled-odoo)
 seealso:
   - module: pooled.odoo.pgbouncer_config
+  - module: pooled.odoo.pgbouncer_admin
 """
 
 EXAMPLES = r"""
@@ -97,13 +106,18 @@ EXAMPLES = r"""
 RETURN = r"""
 roles:
   description: >-
-    For each role its C(name), the C(instances) that have the password that works, those that have another one (C(outdated)), and
-    whether the one that was kept works no more (C(stale)).
+    For each role its C(name), the C(instances) that run with the password that works, those that have it and do not run with it
+    yet (C(restart)), those that have another one (C(outdated)), and whether the one that was kept works no more (C(stale)).
   returned: success
   type: list
   elements: dict
+pending:
+  description: What is due at the PgBouncer of O(config_path), V(none), V(reload) or V(restart).
+  returned: with O(config_path)
+  type: str
 """
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -113,17 +127,25 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _errors,
     _files,
     _login,
+    _pending,
     _role_passwords,
     _userlist,
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
+from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_config import strongest_effect
 
 MASK = "********"
 
 
-def ask(client: t.Any, names: t.Sequence[str]) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """``{role: {instance: password}}`` of the containers *names*, and why some of them told nothing."""
-    found: dict[str, dict[str, str]] = {}
+def choose_containers(client: t.Any, names: list[str] | None) -> list[str]:
+    if names is not None:
+        return names
+    return [one.name for one in client.containers.list(ignore_removed=True) if _docker.runs_odoo(one)]
+
+
+def ask(client: t.Any, names: t.Sequence[str]) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
+    """``{role: {instance: [password, …]}}`` of the containers *names*, and why some of them told nothing."""
+    found: dict[str, dict[str, list[str]]] = {}
     silent = []
     for name in names:
         try:
@@ -133,8 +155,9 @@ def ask(client: t.Any, names: t.Sequence[str]) -> tuple[dict[str, dict[str, str]
         except PooledError as error:
             silent.append(f"its password was not read: {error.message}")
             continue
-        if answer["user"] and answer["password"]:
-            found.setdefault(answer["user"], {})[name] = answer["password"]
+        passwords = [password for password in answer["passwords"] if _is_text(password)]
+        if answer["user"] and passwords:
+            found.setdefault(answer["user"], {})[name] = passwords
         else:
             silent.append(
                 f"{name} has {'no password' if answer['user'] else 'no role'} in odoo.conf, environment or arguments; libpq may"
@@ -143,24 +166,57 @@ def ask(client: t.Any, names: t.Sequence[str]) -> tuple[dict[str, dict[str, str]
     return found, silent
 
 
+def _is_text(password: str) -> bool:
+    """Whether it is UTF-8, which is all that a userlist can hold."""
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def plan(
-    params: t.Mapping[str, t.Any], found: t.Mapping[str, t.Mapping[str, str]], kept: t.Mapping[str, str]
+    params: t.Mapping[str, t.Any],
+    found: t.Mapping[str, t.Mapping[str, t.Sequence[str]]],
+    kept: t.Mapping[str, str],
 ) -> dict[str, _role_passwords.Choice]:
     """What each role's password is; raises PooledError with all roles that have none."""
     choices, faults = {}, []
-    for role in sorted(set(params["roles"])):
+    for role in sorted(kept if params["roles"] is None else set(params["roles"])):
 
         def refusal(password: str, role: str = role) -> str | None:
             login = {**params, "login_user": role, "login_password": password}
             return _login.refusal(login, params["login_db"])
 
+        given = params["passwords"].get(role)
+        known = _role_passwords.Known(found.get(role, {}), None if given is None else str(given), kept.get(role))
         try:
-            choices[role] = _role_passwords.choose(role, found.get(role, {}), kept.get(role), refusal)
+            choices[role] = _role_passwords.choose(role, known, refusal)
         except PooledError as error:
             faults.append(error.message)
     if faults:
         raise PooledError("; ".join(faults))
     return choices
+
+
+class File:
+    """A userlist that is to have *passwords*: all of its users, or those of them that it has."""
+
+    def __init__(self, path: str, passwords: t.Mapping[str, str], whole: bool) -> None:
+        self.path, self.content = path, _files.read(path)
+        self.before = _userlist.parse(_files.text_of(self.content or b""))
+        rest = {} if whole else self.before
+        wanted = {**rest, **{role: own for role, own in passwords.items() if whole or role in rest}}
+        self.after = _userlist.check([{"name": name, "password": wanted[name]} for name in wanted])
+        self.wanted = _files.bytes_of(_userlist.render(self.after))
+        self.attributes = _files.private() if whole or self.content is None else _files.attributes_of(path)
+
+    @property
+    def differs(self) -> bool:
+        return self.wanted != self.content or _files.attributes_of(self.path) != self.attributes
+
+    def write(self) -> None:
+        _files.replace(self.path, self.wanted, self.attributes)
 
 
 def described(users: t.Mapping[str, str], before: t.Mapping[str, str] | None = None) -> str:
@@ -169,6 +225,25 @@ def described(users: t.Mapping[str, str], before: t.Mapping[str, str] | None = N
         changed = before is not None and before.get(role, users[role]) != users[role]
         lines.append(f"{role}: {MASK}{' (changed)' if changed else ''}\n")
     return "".join(lines)
+
+
+def keep(params: t.Mapping[str, t.Any], passwords: t.Mapping[str, str], check_mode: bool) -> dict[str, t.Any]:
+    """Writes what differs; what of the result is about that."""
+    own = File(params["path"], passwords, whole=True)
+    files, result = [own], {}
+    if params["config_path"]:
+        files.append(File(os.path.join(params["config_path"], "userlist.txt"), passwords, whole=False))
+    changed = [one for one in files if one.differs]
+    if params["config_path"]:
+        due = "reload" if files[1] in changed else "none"
+        result["pending"] = strongest_effect([due, _pending.read(params["config_path"])])
+        if files[1] in changed and not check_mode:
+            # Before the file, so that a run that dies in between leaves one reload too many rather than one too few.
+            _pending.remember(params["config_path"], result["pending"], files[1].attributes)
+    for one in changed if not check_mode else []:
+        one.write()
+    diff = {"before": described(own.before), "after": described(own.after, own.before)}
+    return {"changed": bool(changed), "diff": diff, **result}
 
 
 def main() -> None:
@@ -180,25 +255,23 @@ def main() -> None:
             **{name: login[name] for name in ("login_host", "login_port", "ssl_mode", "ca_cert", "connect_timeout")},
             "login_db": {"type": "str", "default": "postgres"},
             "path": {"type": "path", "required": True},
-            "roles": {"type": "list", "elements": "str", "required": True},
-            "containers": {"type": "list", "elements": "str", "default": []},
+            "roles": {"type": "list", "elements": "str"},
+            "containers": {"type": "list", "elements": "str"},
+            "passwords": {"type": "dict", "default": {}, "no_log": True},
+            "config_path": {"type": "path"},
         },
         supports_check_mode=True,
     )
     params = module.params
+    silent: list[str] = []
     try:
-        content = _files.read(params["path"])
-        kept = _userlist.parse(_files.text_of(content or b""))
-        found, silent = ask(_docker.connect(params), params["containers"])
-        module.no_log_values.update(kept.values(), *(own.values() for own in found.values()))
+        kept = _userlist.parse(_files.text_of(_files.read(params["path"]) or b""))
+        client = _docker.connect(params)
+        found, silent = ask(client, choose_containers(client, params["containers"]))
         choices = plan(params, found, kept)
-        users = _userlist.check([{"name": role, "password": chosen.password} for role, chosen in choices.items()])
-        wanted = _files.bytes_of(_userlist.render(users))
-        changed = wanted != content or _files.attributes_of(params["path"]) != _files.private()
-        if changed and not module.check_mode:
-            _files.replace(params["path"], wanted, _files.private())
+        result = keep(params, {role: chosen.password for role, chosen in choices.items()}, module.check_mode)
     except _docker.ERRORS as error:
-        module.fail_json(msg=_errors.told(error, params["reported_as"]))
+        module.fail_json(msg="; ".join([_errors.told(error, params["reported_as"]), *silent]))
     for told in silent:
         module.warn(told)
     for role, chosen in choices.items():
@@ -207,14 +280,12 @@ def main() -> None:
                 f"{', '.join(chosen.outdated)}: PostgreSQL does not take the password that it has for role {role}; it cannot log"
                 " in, with or without a pooler"
             )
-    module.exit_json(
-        changed=changed,
-        roles=[
-            {"name": role, "instances": chosen.instances, "outdated": chosen.outdated, "stale": chosen.stale}
-            for role, chosen in choices.items()
-        ],
-        diff={"before": described(kept), "after": described(users, kept)},
-    )
+    # Without their passwords, so nothing has to be hidden of it; a password may well be somebody's name.
+    roles = [
+        {"name": role, **{key: value for key, value in chosen._asdict().items() if key != "password"}}
+        for role, chosen in choices.items()
+    ]
+    module.exit_json(roles=roles, **result)
 
 
 if __name__ == "__main__":

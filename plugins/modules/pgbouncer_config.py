@@ -532,9 +532,7 @@ def main() -> None:
         module.no_log_values.add(str(params["settings"]["auth_ldap_options"]))
     try:
         if params["state"] == "present" and params["userlist_file"]:
-            more = users_of(params["userlist_file"], module.check_mode)
-            module.no_log_values.update(user["password"] for user in more)
-            params["userlist"] = params["userlist"] + more
+            params["userlist"] = params["userlist"] + users_of(params["userlist_file"], module.check_mode)
         wanted, result, warnings = plan(params)
         attributes = None
         # In check mode the directory may be one that an earlier task would have made.

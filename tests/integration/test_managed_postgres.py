@@ -20,6 +20,7 @@ from tests.lab.servers import NETWORK, PASSWORD, Server
 from tests.modules import ModuleFailed, run_module, sextet
 
 # What quotes, an ini file and a userlist have to leave alone.
+DOUBLE = '"'
 FIRST, SECOND = "cl3rk \"1'%", "cl3rk;#2"
 MANAGER = {"pooler_postgres_admin_user": "manager", "pooler_postgres_admin_password": "m4nager"}
 ERP = "pooled-test-erp"
@@ -99,7 +100,7 @@ def test_userlist(erp: Erp, postgres: Server, tmp_path: Path) -> None:
 
     given = arguments(postgres, tmp_path)
     results = sextet("odoo_userlist", {**given, "roles": ["clerk"]}, {**given, "roles": []}, state)
-    assert results[1]["roles"] == [{"name": "clerk", "instances": [ERP], "outdated": [], "stale": False}]
+    assert results[1]["roles"] == [{"name": "clerk", "instances": [ERP], "restart": [], "outdated": [], "stale": False}]
     assert results[1]["diff"] == {"before": "", "after": "clerk: ********\n"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -110,6 +111,8 @@ def test_userlist(erp: Erp, postgres: Server, tmp_path: Path) -> None:
     erp.set_password(SECOND)
     changed = run_module("odoo_userlist", **given)
     assert (changed["changed"], changed["roles"][0]["stale"]) == (True, True)
+    # It is a process that has read odoo.conf before.
+    assert run_module("odoo_userlist", **given)["roles"][0]["instances"] == [ERP]
     assert changed["diff"]["after"] == "clerk: ******** (changed)\n"
     assert path.read_text() == f'"clerk" "{SECOND}"\n'
     # Nobody runs, and what is kept still works.
@@ -117,7 +120,11 @@ def test_userlist(erp: Erp, postgres: Server, tmp_path: Path) -> None:
     left = run_module("odoo_userlist", **given)
     assert left["changed"] is False
     assert any("is exited" in told for told in left["warnings"])
-    told = str(results) + str(changed) + str(left)
+    # Nor does anybody have the new one yet but the administrator.
+    postgres.run(f"ALTER ROLE clerk PASSWORD {literal(FIRST)}")
+    renewed = run_module("odoo_userlist", **{**given, "passwords": {"clerk": FIRST}})
+    assert path.read_text() == f'"clerk" "{FIRST.replace(DOUBLE, 2 * DOUBLE)}"\n'
+    told = str(results) + str(changed) + str(left) + str(renewed)
     assert FIRST not in told
     assert SECOND not in told
 
@@ -145,6 +152,16 @@ def test_a_pooler_without_a_superuser(installation: Installation, erp: Erp, post
     assert "If the password was changed, give the new one to Odoo" in refused
     assert kept(installation).read_bytes() == before
     erp.set_password(SECOND)
+    # Only the password, by RELOAD, as the playbook does it.
+    code, renewed = installation.renew()
+    assert code == 0
+    assert installation.log_in(password=SECOND) == "clerk"
+    assert "changed=0" in installation.renew()[1]
+    postgres.run(f"ALTER ROLE clerk PASSWORD {literal(FIRST)}")
+    erp.set_password(FIRST)
+    assert installation.renew()[0] == 0
+    postgres.run(f"ALTER ROLE clerk PASSWORD {literal(SECOND)}")
+    erp.set_password(SECOND)
     code, foreseen = installation.run("present", "--check", "--diff", pooler_containers=[ERP], **MANAGER)
     assert code == 0
     assert "clerk: ******** (changed)" in foreseen
@@ -154,7 +171,7 @@ def test_a_pooler_without_a_superuser(installation: Installation, erp: Erp, post
     assert installation.log_in(password=SECOND) == "clerk"
     with pytest.raises(psycopg2.OperationalError):
         installation.log_in(password=FIRST)
-    for output in (first, refused, foreseen, changed):
+    for output in (first, refused, renewed, foreseen, changed):
         assert SECOND not in output
         assert FIRST not in output
 

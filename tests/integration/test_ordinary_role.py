@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from ansible_collections.pooled.odoo.plugins.module_utils._ordinary_role import statements
+from ansible_collections.pooled.odoo.plugins.module_utils._ordinary_role import Superuser, statements
 from tests.lab.lab import LABEL, POSTGRES_IMAGE, wait_until
 from tests.lab.servers import NETWORK, PASSWORD, address_of
 
@@ -22,6 +22,11 @@ OBJECTS = (
     "CREATE EXTENSION pg_trgm",
     "CREATE TABLE res_partner (id serial PRIMARY KEY, name varchar)",
     "CREATE TABLE detached (id integer)",
+    "CREATE TABLE identified (id integer GENERATED ALWAYS AS IDENTITY)",
+    "CREATE TABLE parted (id integer) PARTITION BY RANGE (id)",
+    "CREATE TABLE part PARTITION OF parted DEFAULT",
+    "CREATE AGGREGATE total (integer) (SFUNC = int4pl, STYPE = integer)",
+    "CREATE DOMAIN positive AS integer CHECK (value > 0)",
     "CREATE SEQUENCE ir_sequence_001",
     "CREATE VIEW report AS SELECT name FROM res_partner",
     "CREATE MATERIALIZED VIEW slow_report AS SELECT name FROM res_partner",
@@ -108,7 +113,8 @@ def test_it_becomes_an_ordinary_owner(cluster: Cluster) -> None:
     cluster.run('ALTER DATABASE "Tenant 2" OWNER TO boss', "boss")
     cluster.run("ALTER TABLE detached OWNER TO boss", "boss", "Tenant 2")
     ((oid,),) = cluster.run("SELECT oid::int FROM pg_roles WHERE rolname = 'odoo'", "boss")
-    script = "\n".join(statements("odoo", oid, {"tenant1": "odoo", "Tenant 2": "boss"}))
+    owners = {"tenant1": "odoo", "Tenant 2": "boss"}
+    script = "\n".join(statements(Superuser("odoo", oid, ["tenant1"], owners)))
     cluster.psql(script.replace("'…'", f"'{PASSWORD}'"))
     assert cluster.run("SELECT rolsuper, rolcreatedb FROM pg_roles WHERE rolname = 'odoo'", "odoo") == [(False, True)]
     for name in ("tenant1", "Tenant 2"):
@@ -123,4 +129,4 @@ def test_it_becomes_an_ordinary_owner(cluster: Cluster) -> None:
         cluster.run('DROP SCHEMA "another Schema" CASCADE', "odoo", name)
     cluster.run("CREATE DATABASE tenant3 TEMPLATE tenant1", "odoo")
     # A second run finds nothing to do and fails at nothing.
-    cluster.psql("\n".join(statements("odoo", 16384, {"tenant1": "odoo"})))
+    cluster.psql("\n".join(statements(Superuser("odoo", 16384, [], {"tenant1": "odoo"}))))

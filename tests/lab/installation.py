@@ -31,6 +31,14 @@ PLAYBOOK = """
         audit: {by_role: {}, limits: {max_connections: 400, reserved: 3}}
 """
 
+RENEW = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: pooled.odoo.poolers, tasks_from: passwords}
+"""
+
 
 class Installation:
     """A pooler of its own, with its own secrets, as on another Docker host."""
@@ -54,6 +62,35 @@ class Installation:
             **settings,
         }
         command = ["ansible-playbook", str(self.folder / "play.yml"), "-e", json.dumps(variables), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        print(done.stdout, done.stderr)
+        return done.returncode, done.stdout
+
+    def renew(self) -> tuple[int, str]:
+        """What playbook passwords does."""
+        variables = {
+            "ansible_python_interpreter": os.environ.get("PYTHON", "{{ ansible_playbook_python }}"),
+            "poolers_renew_passwords": True,
+            "poolers_members": [
+                {
+                    "name": self.name,
+                    "pool_mode": "transaction",
+                    "wanted": True,
+                    "alias": self.name,
+                    "further_aliases": [],
+                    "peer_id": 0,
+                    "peers": [],
+                    "config_dir": str(self.folder / "etc"),
+                    "socket_dir": str(self.folder / "socket"),
+                    "auth_user": "pooled_odoo_auth",
+                    "auth_schema": "pooled_odoo",
+                    "plan": {},
+                }
+            ],
+            "poolers_postgres": {"host": self.postgres.host, "port": 5432, "ssl_mode": "prefer", "ca_cert": ""},
+        }
+        (self.folder / "renew.yml").write_text(RENEW)
+        command = ["ansible-playbook", str(self.folder / "renew.yml"), "--diff", "-vvv", "-e", json.dumps(variables)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         print(done.stdout, done.stderr)
         return done.returncode, done.stdout

@@ -6,16 +6,20 @@
 
 from __future__ import annotations
 
-from ansible_collections.pooled.odoo.plugins.module_utils._ordinary_role import BOOTSTRAP_OID, statements
+import typing as t
+
+from ansible_collections.pooled.odoo.plugins.module_utils._ordinary_role import BOOTSTRAP_OID, describe, statements
 
 
-def plain(lines: list[str]) -> list[str]:
+def plain(found: dict[str, t.Any], *instances: tuple[str, list[str]]) -> list[str]:
     """Without the blocks that hand over what is in a database."""
-    return [line for line in lines if line.startswith(("ALTER", "CREATE", "\\connect"))]
+    described = describe(found, [{"db_user": user, "databases": databases} for user, databases in instances])
+    return [line for line in statements(described) if line.startswith(("ALTER", "CREATE", "\\connect"))]
 
 
 def test_a_superuser_stays_itself() -> None:
-    assert plain(statements('o"doo', 16384, {"one": 'o"doo', "two": "postgres"})) == [
+    found = {"name": 'o"doo', "oid": 16384, "owners": {"one": 'o"doo', "two": "postgres"}}
+    assert plain(found, ('o"doo', ["one", "two"])) == [
         '\\connect "one"',
         'ALTER DATABASE "two" OWNER TO "o""doo";',
         '\\connect "two"',
@@ -24,9 +28,20 @@ def test_a_superuser_stays_itself() -> None:
 
 
 def test_the_first_role_leaves_its_name() -> None:
-    assert plain(statements("odoo", BOOTSTRAP_OID, {"one": "odoo"})) == [
+    found = {"name": "odoo", "oid": BOOTSTRAP_OID, "owners": {"one": "odoo", "archive": "odoo"}}
+    assert plain(found, ("odoo", ["one"])) == [
         'ALTER ROLE "odoo" RENAME TO "odoo_superuser";',
+        'ALTER ROLE "odoo_superuser" NOLOGIN;',
         "CREATE ROLE \"odoo\" LOGIN CREATEDB PASSWORD '…';",
         'ALTER DATABASE "one" OWNER TO "odoo";',
         '\\connect "one"',
+    ]
+    assert [line for line in statements(describe(found, [])) if "The databases archive, one," in line]
+
+
+def test_databases_of_another_role_stay_its_own() -> None:
+    found = {"name": "a", "oid": 16384, "owners": {"one": "a", "two": "b", "both": "a"}}
+    assert plain(found, ("a", ["one", "both"]), ("b", ["two", "both"])) == [
+        '\\connect "one"',
+        'ALTER ROLE "a" NOSUPERUSER NOREPLICATION NOCREATEROLE CREATEDB;',
     ]

@@ -167,7 +167,7 @@ STORED = {"userlist": [{"name": "boss", "password": "b0ss"}, {"name": "odoo", "p
 
 
 @pytest.mark.parametrize(("users", "refused"), [(PLAIN, True), (STORED, False)])
-def test_a_version_that_loses_keys_is_refused(users: dict[str, t.Any], refused: bool) -> None:
+def test_a_version_that_loses_keys_of_plain_passwords_is_refused(users: dict[str, t.Any], refused: bool) -> None:
     params = {**copy.deepcopy(GOOD), **with_settings(auth_user=None, auth_query=None, admin_users="boss"), **users}
     if refused:
         with pytest.raises(PooledError, match=r"PgBouncer 1\.25\.0"):

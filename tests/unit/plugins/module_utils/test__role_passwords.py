@@ -9,7 +9,7 @@ import typing as t
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
-from ansible_collections.pooled.odoo.plugins.module_utils._role_passwords import Choice, choose
+from ansible_collections.pooled.odoo.plugins.module_utils._role_passwords import Choice, Known, choose
 
 
 def takes(*passwords: str) -> t.Callable[[str], str | None]:
@@ -17,20 +17,28 @@ def takes(*passwords: str) -> t.Callable[[str], str | None]:
 
 
 @pytest.mark.parametrize(
-    ("of_instances", "kept", "expected"),
+    ("known", "expected"),
     [
-        ({"erp1": "new", "erp2": "new"}, None, Choice("new", ["erp1", "erp2"], [], False)),
-        ({"erp1": "new"}, "new", Choice("new", ["erp1"], [], False)),
+        (Known({"erp1": ["new"], "erp2": ["new"]}), Choice("new", ["erp1", "erp2"], [], [], False)),
+        (Known({"erp1": ["new"]}, kept="new"), Choice("new", ["erp1"], [], [], False)),
         # Changed in PostgreSQL and in one instance of two.
-        ({"erp1": "new", "erp2": "old"}, "old", Choice("new", ["erp1"], ["erp2"], True)),
-        # Nobody runs, and it still works.
-        ({}, "new", Choice("new", [], [], False)),
+        (Known({"erp1": ["new"], "erp2": ["old"]}, kept="old"), Choice("new", ["erp1"], [], ["erp2"], True)),
+        # In odoo.conf, but the process has the former one among its arguments.
+        (Known({"erp1": ["old", "new"]}, kept="old"), Choice("new", [], ["erp1"], [], True)),
+        # Nobody runs: what is kept still works, or the new one was given.
+        (Known({}, kept="new"), Choice("new", [], [], [], False)),
+        (Known({}, given="new", kept="old"), Choice("new", [], [], [], True)),
         # Changed in the instance first.
-        ({"erp1": "next"}, "new", Choice("new", [], ["erp1"], False)),
+        (Known({"erp1": ["next"]}, kept="new"), Choice("new", [], [], ["erp1"], False)),
     ],
 )
-def test_what_postgresql_takes_is_chosen(of_instances: dict[str, str], kept: str | None, expected: Choice) -> None:
-    assert choose("odoo", of_instances, kept, takes("new")) == expected
+def test_what_postgresql_takes_is_chosen(known: Known, expected: Choice) -> None:
+    assert choose("odoo", known, takes("new")) == expected
+
+
+def test_where_anything_is_taken_what_all_instances_have_counts() -> None:
+    known = Known({"erp1": ["new"], "erp2": ["new"]}, kept="old")
+    assert choose("odoo", known, takes("new", "old")).password == "new"
 
 
 def test_each_password_is_tried_once() -> None:
@@ -40,28 +48,25 @@ def test_each_password_is_tried_once() -> None:
         tried.append(password)
         return None
 
-    choose("odoo", {"erp1": "one", "erp2": "one"}, "one", refusal)
+    choose("odoo", Known({"erp1": ["one", "one"]}, given="one", kept="one"), refusal)
     assert tried == ["one"]
 
 
 @pytest.mark.parametrize(
-    ("of_instances", "kept", "accepted", "words"),
+    ("known", "accepted", "words"),
     [
-        ({}, None, (), "no instance that runs here tells the password of role odoo"),
+        (Known({}), (), "no instance that runs here tells the password of role odoo"),
         (
-            {"erp1": "s3cr3t-old"},
-            "s3cr3t-older",
+            Known({"erp1": ["s3cr3t-old"]}, kept="s3cr3t-older"),
             (),
             "that of erp1, the one that the pooler has): password authentication failed",
         ),
-        ({"erp1": "s3cr3t-1", "erp2": "s3cr3t-2"}, None, ("s3cr3t-1", "s3cr3t-2"), "give erp1, erp2 the same"),
+        (Known({}, given="s3cr3t-typo"), (), "(the one that was given)"),
+        (Known({"erp1": ["s3cr3t-1"], "erp2": ["s3cr3t-2"]}), ("s3cr3t-1", "s3cr3t-2"), "give erp1, erp2 the same"),
     ],
 )
-def test_what_cannot_be_chosen_is_told_without_a_password(
-    of_instances: dict[str, str], kept: str | None, accepted: tuple[str, ...], words: str
-) -> None:
+def test_what_cannot_be_chosen_is_told_without_a_password(known: Known, accepted: tuple[str, ...], words: str) -> None:
     with pytest.raises(PooledError) as caught:
-        choose("odoo", of_instances, kept, takes(*accepted))
-    told = str(caught.value)
-    assert words in told
-    assert "s3cr3t" not in told
+        choose("odoo", known, takes(*accepted))
+    assert words in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
