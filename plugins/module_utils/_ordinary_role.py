@@ -102,9 +102,7 @@ def statements(role: Superuser) -> list[str]:
             f"CREATE ROLE {quoted} LOGIN CREATEDB PASSWORD '…';",
         ]
         if left:
-            lines.append(
-                f"-- The databases {', '.join(left)}, which no instance here serves, stay with {role.name}_superuser."
-            )
+            lines.append(f"-- The databases {', '.join(left)}, which no instance here serves, stay with {former}.")
     for name, owner in sorted(role.served.items()):
         if bootstrap or owner != role.name:
             lines.append(f"ALTER DATABASE {_identifier(name)} OWNER TO {quoted};")
