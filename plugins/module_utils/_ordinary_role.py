@@ -95,7 +95,8 @@ def statements(role: Superuser) -> list[str]:
     if bootstrap:
         lines += [
             "-- It is the first role of the cluster, which has to stay a superuser, so another one gets its name, and it may",
-            "-- not log in any more. If there is no other superuser yet, make one: CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '…';",
+            "-- not log in any more. If there is no other superuser yet, make one first:",
+            "-- CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '…';",
             "-- Below write the password that Odoo has. Settings and memberships of the role are not taken along.",
             f"ALTER ROLE {quoted} RENAME TO {former};",
             f"ALTER ROLE {former} NOLOGIN;",
