@@ -17,6 +17,10 @@ from ansible_collections.pooled.odoo.plugins.module_utils._ordinary_role import 
 from tests.lab.lab import LABEL, POSTGRES_IMAGE, wait_until
 from tests.lab.servers import NETWORK, PASSWORD, address_of
 
+# CI has the time for what is used every day.
+pytestmark = pytest.mark.long
+
+
 # What Odoo's modules make, as whoever they log in as.
 OBJECTS = (
     "CREATE EXTENSION pg_trgm",

@@ -17,6 +17,9 @@ import pytest
 from tests.lab.installation import Installation, works
 from tests.lab.servers import NETWORK, PASSWORD, Server
 
+# CI has the time for what is used every day.
+pytestmark = pytest.mark.long
+
 MEASURE = """
 - hosts: localhost
   connection: local

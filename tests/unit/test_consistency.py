@@ -133,9 +133,14 @@ def test_every_test_is_run_by_a_step() -> None:
     for path in ROOT.glob("tests/**/test_*.py"):
         name = str(path.relative_to(ROOT))
         assert name.startswith((*ran, "tests/bench/")), name
-    marked = re.findall(r"-m long (.*)", step("long"))
-    files = [path for path in ROOT.glob("tests/e2e/**/*.py") if "pytest.mark.long" in path.read_text()]
-    assert [str(path.relative_to(ROOT)) for path in files] == marked
+    marked = tuple(re.findall(r"-m long (\S+)", step("long")))
+    long = [
+        path
+        for path in ROOT.glob("tests/*/**/test_*.py")
+        if re.search(r"= pytest.mark.long|marks=pytest.mark.long|@pytest.mark.long", path.read_text())
+    ]
+    assert long
+    assert [name for name in (str(path.relative_to(ROOT)) for path in long) if not name.startswith(marked)] == []
 
 
 def test_the_changelog_names_every_plugin() -> None:
