@@ -35,7 +35,8 @@ def lab() -> t.Iterator[Lab]:
 @pytest.fixture(scope="session")
 def traffic(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Traffic]:
     """Users at work until the last test; the lab is warm when the first test begins."""
-    traffic = Traffic(lab, tmp_path_factory.mktemp("traffic"))
+    # All faults with every boundary take two hours.
+    traffic = Traffic(lab, tmp_path_factory.mktemp("traffic"), seconds=4 * 3600)
     if not KEPT:
         warm_up(lab, traffic, 90 * lab.size.containers)
     else:
