@@ -75,7 +75,7 @@ class Cluster:
             "-f",
             "/tmp/script.sql",
         ]
-        write = ["bash", "-c", "cat >/tmp/script.sql <<'END'\n" + script + "\nEND"]
+        write = ["bash", "-c", "cat >/tmp/script.sql <<'OF SCRIPT'\n" + script + "\nOF SCRIPT"]
         assert self.container.exec_run(write).exit_code == 0
         code, output = self.container.exec_run(command, environment={"PGPASSWORD": PASSWORD})
         assert code == 0, output.decode()
