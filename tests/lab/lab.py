@@ -344,7 +344,7 @@ class Lab:
         retry, so two people who log in as one at the same moment fail with or without a pooler."""
         script = (
             f"names = ['user%02d' % number for number in range({self.size.accounts + self.size.containers})]\n"
-            "users = env['res.users'].create([{'name': name, 'login': name} for name in names])\n"
+            "users = env['res.users'].create([{'name': name, 'login': name, 'email': name + '@example.com'} for name in names])\n"
             # What is written below must not be overwritten by what is not written yet.
             "env.cr.commit()\n"
             # One hash for all: each takes half a second, as it should.
