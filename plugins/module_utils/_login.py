@@ -182,8 +182,3 @@ class AdminConsole:
             # proc(5): utime and stime are fields 14 and 15, starttime 22; the name is the second.
             return int(fields[19]), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         return None
-
-
-def quote_identifier(name: str) -> str:
-    """A name in a console command. The console knows SQL's double quotes."""
-    return '"' + name.replace('"', '""') + '"'

@@ -15,16 +15,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pooled.odoo.plugins.module_utils import _sql
+
 # The oid of the role that initdb makes (BOOTSTRAP_SUPERUSERID in pg_authid.dat).
 BOOTSTRAP_OID = 10
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 # What superusers own in a database, but for the system's, an extension's and parts of tables. What is another ordinary role's
@@ -84,7 +78,7 @@ def describe(found: t.Mapping[str, t.Any], instances: t.Sequence[t.Mapping[str, 
 
 def statements(role: Superuser) -> list[str]:
     """What to run, as the lines of a file for psql."""
-    quoted, former = _identifier(role.name), _identifier(f"{role.name}_superuser")
+    quoted, former = _sql.identifier(role.name), _sql.identifier(f"{role.name}_superuser")
     bootstrap = role.oid == BOOTSTRAP_OID
     left = sorted(set(role.owned) - set(role.served))
     lines = [
@@ -106,8 +100,8 @@ def statements(role: Superuser) -> list[str]:
             lines.append(f"-- The databases {', '.join(left)}, which no instance here serves, stay with {former}.")
     for name, owner in sorted(role.served.items()):
         if bootstrap or owner != role.name:
-            lines.append(f"ALTER DATABASE {_identifier(name)} OWNER TO {quoted};")
-        lines += [f"\\connect {_identifier(name)}", *_HAND_OVER.format(role=_literal(role.name)).splitlines()]
+            lines.append(f"ALTER DATABASE {_sql.identifier(name)} OWNER TO {quoted};")
+        lines += [f"\\connect {_sql.identifier(name)}", *_HAND_OVER.format(role=_sql.literal(role.name)).splitlines()]
     if not bootstrap:
         lines.append(f"ALTER ROLE {quoted} NOSUPERUSER NOREPLICATION NOCREATEROLE CREATEDB;")
     return lines

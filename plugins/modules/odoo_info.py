@@ -235,15 +235,13 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._move import journal, methods
-from ansible_collections.pooled.odoo.plugins.module_utils._move.containers import NEW_SUFFIX
+from ansible_collections.pooled.odoo.plugins.module_utils._move.containers import odoo_containers
 
 
 def choose(client: t.Any, names: list[str] | None) -> list[t.Any]:
     """The containers asked for, or all that run Odoo."""
     if names is None:
-        running = client.containers.list(ignore_removed=True)
-        # The half-made container of an interrupted move is no instance of its own.
-        return [c for c in running if not c.name.endswith(NEW_SUFFIX) and _docker.runs_odoo(c)]
+        return odoo_containers(client)
     containers = [_docker.find(client, name) for name in names]
     for container in containers:
         _docker.check_runs(container, "containers")

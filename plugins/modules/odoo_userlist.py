@@ -132,15 +132,10 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _userlist,
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
-from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_config import strongest_effect
+from ansible_collections.pooled.odoo.plugins.module_utils._move.containers import odoo_containers
+from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_config import USERLIST_FILE, strongest_effect
 
 MASK = "********"
-
-
-def choose_containers(client: t.Any, names: list[str] | None) -> list[str]:
-    if names is not None:
-        return names
-    return [one.name for one in client.containers.list(ignore_removed=True) if _docker.runs_odoo(one)]
 
 
 def ask(client: t.Any, names: t.Sequence[str]) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
@@ -232,7 +227,7 @@ def keep(params: t.Mapping[str, t.Any], passwords: t.Mapping[str, str], check_mo
     own = File(params["path"], passwords, whole=True)
     files, result = [own], {}
     if params["config_path"]:
-        files.append(File(os.path.join(params["config_path"], "userlist.txt"), passwords, whole=False))
+        files.append(File(os.path.join(params["config_path"], USERLIST_FILE), passwords, whole=False))
     changed = [one for one in files if one.differs]
     if params["config_path"]:
         due = "reload" if files[1] in changed else "none"
@@ -267,7 +262,8 @@ def main() -> None:
     try:
         kept = _userlist.parse(_files.text_of(_files.read(params["path"]) or b""))
         client = _docker.connect(params)
-        found, silent = ask(client, choose_containers(client, params["containers"]))
+        names = params["containers"]
+        found, silent = ask(client, [one.name for one in odoo_containers(client)] if names is None else names)
         choices = plan(params, found, kept)
         result = keep(params, {role: chosen.password for role, chosen in choices.items()}, module.check_mode)
     except _docker.ERRORS as error:

@@ -121,6 +121,7 @@ from ansible_collections.pooled.odoo.plugins.module_utils import (
     _login,
     _pending,
     _settings,
+    _sql,
 )
 from ansible_collections.pooled.odoo.plugins.module_utils._errors import PooledError
 from ansible_collections.pooled.odoo.plugins.module_utils._pgbouncer_config import INI_FILE
@@ -144,12 +145,12 @@ def decide(command: str, database: str | None, state: State) -> list[str]:
         # A database that PgBouncer does not show may be paused: only the command itself finds out.
         if (command == "pause" and paused) or (command == "resume" and not paused and database in state.shown):
             return []
-        return [f"{command.upper()} {_login.quote_identifier(database)}"]
+        return [f"{command.upper()} {_sql.identifier(database)}"]
     if command == "pause" and state.everything:
         return []
     if command == "resume":
         # PgBouncer keeps the two kinds apart, and RESUME alone ends only a PAUSE of everything.
-        single = [f"RESUME {_login.quote_identifier(name)}" for name in state.databases]
+        single = [f"RESUME {_sql.identifier(name)}" for name in state.databases]
         return (["RESUME"] if state.everything else []) + single
     return [command.upper()]
 

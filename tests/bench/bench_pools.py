@@ -182,9 +182,8 @@ def test_what_one_process_can(start: t.Any, pooler: Pooler, client: t.Any, erp: 
     print()
     endpoint = start(pools.planned(cluster(1)))
     database = client.containers.get("pooled-test-db")
-    bench = "pgbench"
-    run = f"PGPASSWORD={pools.PASSWORD} {bench} -U {pools.ROLE}"
-    for command in (f"PGPASSWORD={pools.PASSWORD} {bench} -h {erp.host} -U {pools.ROLE} -i -q -s 5 tenant001",):
+    run = f"PGPASSWORD={pools.PASSWORD} pgbench -U {pools.ROLE}"
+    for command in (f"PGPASSWORD={pools.PASSWORD} pgbench -h {erp.host} -U {pools.ROLE} -i -q -s 5 tenant001",):
         assert database.exec_run(["sh", "-c", command]).exit_code == 0
     for name, one in endpoint.items():
         before = cpu_seconds(pooler)

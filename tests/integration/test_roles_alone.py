@@ -6,15 +6,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from tests.lab.installation import Installation, works
+from tests.lab.installation import Installation, run_playbook, works
 from tests.lab.servers import NETWORK, PASSWORD, Server
 
 # CI has the time for what is used every day.
@@ -68,21 +65,10 @@ SESSION_ONLY = """
 @pytest.fixture
 def play(postgres: Server, tmp_path: Path) -> t.Callable[..., str]:
     def run(playbook: str, **variables: t.Any) -> str:
-        path = tmp_path / "play.yml"
-        path.write_text(playbook)
-        given = {
-            "ansible_python_interpreter": os.environ.get("PYTHON", "{{ ansible_playbook_python }}"),
-            "postgres": postgres.host,
-            "password": PASSWORD,
-            "network": NETWORK,
-            "folder": str(tmp_path),
-            **variables,
-        }
-        command = ["ansible-playbook", str(path), "-e", json.dumps(given)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        print(done.stdout, done.stderr)
-        assert done.returncode == 0
-        return done.stdout
+        about = {"postgres": postgres.host, "password": PASSWORD, "network": NETWORK, "folder": str(tmp_path)}
+        code, output = run_playbook(tmp_path / "play.yml", playbook, **about, **variables)
+        assert code == 0
+        return output
 
     return run
 

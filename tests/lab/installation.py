@@ -40,17 +40,25 @@ RENEW = """
 """
 
 
+def run_playbook(path: Path, text: str, *options: str, **variables: t.Any) -> tuple[int, str]:
+    """Runs the playbook *text*, from *path*, on this machine; its exit code and what it printed."""
+    path.write_text(text)
+    given = {"ansible_python_interpreter": os.environ.get("PYTHON", "{{ ansible_playbook_python }}"), **variables}
+    command = ["ansible-playbook", str(path), "-e", json.dumps(given), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    print(done.stdout, done.stderr)
+    return done.returncode, done.stdout
+
+
 class Installation:
     """A pooler of its own, with its own secrets, as on another Docker host."""
 
     def __init__(self, folder: Path, client: t.Any, postgres: Server) -> None:
         self.name, self.folder, self.client, self.postgres = f"pooled-test-{folder.name}", folder, client, postgres
         folder.mkdir()
-        (folder / "play.yml").write_text(PLAYBOOK)
 
     def run(self, state: str, *options: str, **settings: t.Any) -> tuple[int, str]:
         variables = {
-            "ansible_python_interpreter": os.environ.get("PYTHON", "{{ ansible_playbook_python }}"),
             "pooler_state": state,
             "pooler_name": self.name,
             "pooler_alias": self.name,
@@ -61,15 +69,11 @@ class Installation:
             "pooler_postgres_admin_password": PASSWORD,
             **settings,
         }
-        command = ["ansible-playbook", str(self.folder / "play.yml"), "-e", json.dumps(variables), *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        print(done.stdout, done.stderr)
-        return done.returncode, done.stdout
+        return run_playbook(self.folder / "play.yml", PLAYBOOK, *options, **variables)
 
     def renew(self) -> tuple[int, str]:
         """What playbook passwords does."""
         variables = {
-            "ansible_python_interpreter": os.environ.get("PYTHON", "{{ ansible_playbook_python }}"),
             "poolers_renew_passwords": True,
             "poolers_members": [
                 {
@@ -89,11 +93,7 @@ class Installation:
             ],
             "poolers_postgres": {"host": self.postgres.host, "port": 5432, "ssl_mode": "prefer", "ca_cert": ""},
         }
-        (self.folder / "renew.yml").write_text(RENEW)
-        command = ["ansible-playbook", str(self.folder / "renew.yml"), "--diff", "-vvv", "-e", json.dumps(variables)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        print(done.stdout, done.stderr)
-        return done.returncode, done.stdout
+        return run_playbook(self.folder / "renew.yml", RENEW, "--diff", "-vvv", **variables)
 
     def log_in(self, user: str = "clerk", password: str = "cl3rk") -> str:
         """As a new client, whose password PgBouncer has to look up."""
