@@ -14,12 +14,17 @@ import psycopg2
 import pytest
 
 from ansible_collections.pooled.odoo.plugins.module_utils._ordinary_role import Superuser, statements
+from tests.lab.installation import run_playbook
 from tests.lab.lab import LABEL, POSTGRES_IMAGE, wait_until
-from tests.lab.servers import NETWORK, PASSWORD, address_of
+from tests.lab.servers import NETWORK, PASSWORD, Server, address_of
 
-# CI has the time for what is used every day.
-pytestmark = pytest.mark.long
-
+PLAYBOOK = f"""
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_tasks: {Path(__file__).parents[2] / "playbooks/tasks/superusers.yml"}
+"""
 
 # What Odoo's modules make, as whoever they log in as.
 OBJECTS = (
@@ -108,6 +113,37 @@ def cluster(
     container.remove(force=True, v=True)
 
 
+@pytest.mark.parametrize("superusers", [["captain", "captain's"], []])
+def test_audit_writes_how_superusers_become_ordinary(postgres: Server, tmp_path: Path, superusers: list[str]) -> None:
+    roles = ["captain", "captain's", "clerk"]
+    postgres.run(*(f'CREATE ROLE "{role}" {"SUPERUSER" if role in superusers else ""}' for role in roles))
+    fleet = {"instances": [{"name": role, "db_user": role, "databases": ["tenant"]} for role in roles]}
+    try:
+        code, printed = run_playbook(
+            tmp_path / "play.yml",
+            PLAYBOOK,
+            __pooled_odoo_fleet=fleet,
+            pooled_odoo_postgres_admin_host=postgres.host,
+            pooled_odoo_postgres_port=5432,
+            pooled_odoo_postgres_admin_user="postgres",
+            pooled_odoo_postgres_admin_password=PASSWORD,
+            pooled_odoo_postgres_ssl_mode="prefer",
+            pooled_odoo_postgres_ca_cert="",
+            pooled_odoo_artifacts_host="localhost",
+            pooled_odoo_artifacts_dir=str(tmp_path),
+        )
+    finally:
+        postgres.run(*(f'DROP ROLE "{role}"' for role in roles))
+    assert code == 0
+    assert ("is a superuser of PostgreSQL" in printed) == bool(superusers)
+    files = {f"superuser-{role.replace(chr(39), '_')}.sql": f'"{role}"' for role in superusers}
+    assert sorted(path.name for path in tmp_path.glob("*.sql")) == sorted(files)
+    for name, quoted in files.items():
+        assert quoted in (tmp_path / name).read_text()
+
+
+# CI has the time for what is used every day.
+@pytest.mark.long
 def test_it_becomes_an_ordinary_owner(cluster: Cluster) -> None:
     for name in ("tenant1", "Tenant 2"):
         cluster.run(f'CREATE DATABASE "{name}"', "odoo")
