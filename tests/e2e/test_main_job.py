@@ -19,7 +19,7 @@ import pytest
 from tests.lab.instances import pooler_address
 from tests.lab.lab import DATABASE_ADDRESS, NETWORK, ODOO_PASSWORD, POOLER, POSTGRES_IMAGE, Lab
 from tests.lab.load import Traffic, errors, moment, phases
-from tests.lab.play import QUICK, Play
+from tests.lab.play import QUICK, UNPROVEN, Play
 from tests.lab.secrets import told
 
 # What a neighbour on the same network has in its environment.
@@ -167,12 +167,12 @@ def test_another_address_of_the_pooler_is_refused(play: Run, lab: Lab) -> None:
 
 def test_a_later_deploy_that_fails_leaves_earlier_ones_alone(play: Run, lab: Lab) -> None:
     """One instance uses the pooler by PostgreSQL's name, which must stay with the pooler."""
-    done = play("deploy", pooled_odoo_pooler_image="pooled-odoo-pgbouncer:nowhere")
+    done = play("deploy", **UNPROVEN, pooled_odoo_pooler_image="pooled-odoo-pgbouncer:nowhere")
     assert done.code != 0
     assert "The pooler stays for pooled-lab-odoo1, pooled-lab-odoo2" in done.output
     assert lab.execute("pooled-lab-odoo2", "getent", "ahostsv4", "db").split()[0] == lab.address(POOLER)
     assert lab.client_addresses() == [lab.address(POOLER)]
-    again = play("deploy")
+    again = play("deploy", **UNPROVEN)
     assert (again.code, again.recap["changed"]) == (0, 0), again.changed_tasks()
 
 
@@ -220,7 +220,7 @@ def test_a_wrong_password_stops_before_any_change(lab: Lab, play: Run, before: d
 
 
 def test_a_taken_alias_stops_before_any_change(lab: Lab, play: Run, before: dict[str, t.Any]) -> None:
-    done = play("deploy", pooled_odoo_pooler_alias="pooled-lab-odoo2")
+    done = play("deploy", **UNPROVEN, pooled_odoo_pooler_alias="pooled-lab-odoo2")
     assert done.code != 0
     assert "already answers to the name pooled-lab-odoo2" in done.output
     assert lab.state() == before

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``python -m tests.lab up|down|status``: the lab by hand."""
+"""``python -m tests.lab up|down|status|build-images|remove-images``: the lab by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.lab.lab import SIZES, Lab
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__)
-    parser.add_argument("action", choices=["up", "down", "status", "remove-images"])
+    parser.add_argument("action", choices=["up", "down", "status", "build-images", "remove-images"])
     parser.add_argument("--size", choices=SIZES, default="demo")
     arguments = parser.parse_args()
     lab = Lab(Path(os.environ["POOLED_ODOO_HOME"]) / "lab", arguments.size)
@@ -23,6 +23,8 @@ def main() -> None:
         lab.up()
     elif arguments.action == "down":
         lab.down()
+    elif arguments.action == "build-images":
+        lab.build_images()
     elif arguments.action == "remove-images":
         lab.remove_images()
     else:
