@@ -354,15 +354,18 @@ def compare(before: Config, after: Config) -> list[Change]:
         if _is_secret(place):
             becomes = None if becomes is None else MASK + (" (changed)" if was is not None else "")
             was = None if was is None else MASK
-        changes.append(Change(*place, was, becomes, _effect(place)))
+        changes.append(Change(*place, was, becomes, _effect(place, becomes is None, after)))
     return changes
 
 
-def _effect(place: tuple[str, str, str]) -> str:
+def _effect(place: tuple[str, str, str], removed: bool, after: Config) -> str:
     _file, section, key = place
     if section == "pgbouncer":
         option = SETTINGS.get(key)
         return "reload" if option is None or option.reloadable else "restart"
+    # A user that a RELOAD misses in the userlist stays known without a password, and auth_query is never asked for it.
+    if section == "userlist" and removed and after.settings.get("auth_user"):
+        return "restart"
     return "reload"
 
 

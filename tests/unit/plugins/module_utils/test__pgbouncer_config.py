@@ -135,6 +135,17 @@ def test_changes_tell_their_effect_and_hide_secrets() -> None:
     assert not [secret for secret in ("s3cret", "0ther", "n3w") if secret in shown]
 
 
+LOOKUPS: list[tuple[dict[str, t.Any], str]] = [({}, "restart"), ({"auth_user": None, "auth_query": None}, "reload")]
+
+
+@pytest.mark.parametrize(("settings", "effect"), LOOKUPS)
+def test_a_user_that_leaves_the_userlist_is_looked_up_behind_a_restart(settings: dict[str, t.Any], effect: str) -> None:
+    lookup = {"name": "lookup", "password": "l00k"}
+    before = build(userlist=[lookup, {"name": "odoo", "password": "0d00"}])
+    after = build(**with_settings(**settings), userlist=[lookup])
+    assert {change.key: change.effect for change in pgbouncer.compare(before, after)}["odoo"] == effect
+
+
 def test_database_passwords_are_hidden() -> None:
     config = build(databases=[{"name": "a", "password": "s3cret!"}])
     assert "s3cret!" in pgbouncer.render(config, "")["pgbouncer.ini"]
