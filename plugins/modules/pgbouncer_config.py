@@ -526,7 +526,8 @@ def main() -> None:
         required_if=[("state", "present", ["version"])],
         supports_check_mode=True,
     )
-    params = module.params
+    # A copy: what a module has among its own options is in its result, as "invocation".
+    params = {**module.params}
     # The only secret among the free keys.
     if params["settings"].get("auth_ldap_options"):
         module.no_log_values.add(str(params["settings"]["auth_ldap_options"]))
