@@ -191,8 +191,10 @@ def process_titles(container: t.Any) -> list[str]:
         top = container.top()
     except docker.errors.APIError:
         return []  # it stopped in between
-    column = top["Titles"].index("CMD") if "CMD" in top["Titles"] else -1
-    return [process[column] for process in top["Processes"]]
+    # Of one that has just ended Docker tells neither.
+    titles, processes = top["Titles"] or [], top["Processes"] or []
+    column = titles.index("CMD") if "CMD" in titles else -1
+    return [process[column] for process in processes]
 
 
 def runs_odoo(container: t.Any) -> bool:
