@@ -164,9 +164,9 @@ def test_behind_the_pooler(pooled: Lab, observer: Observer, fault: t.Callable[[L
         fault(pooled)
     directly = next(seen for seen in observer.seen if (seen.fault, seen.road) == (fault.__name__, "direct"))
     assert observer.last().seconds <= directly.seconds + 10
-    # With Docker every Odoo ends as well. A worker that is in the middle of a request when the pooler is gone asks an address that
-    # nobody has any more, which takes three seconds each time, and as long its Odoo does not start again. So it is the time that
-    # counts, not who asked meanwhile.
+    # With Docker every Odoo ends as well. A worker that is in the middle of a request when the pooler is gone asks an address
+    # that nobody has any more, which takes three seconds each time, and as long its Odoo does not start again. So it is the time
+    # that counts, not who asked meanwhile.
     if fault is not docker_restarted:
         assert observer.last().share <= directly.share + MUCH
 
