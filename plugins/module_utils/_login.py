@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import socket
 import struct
@@ -115,14 +116,39 @@ def _arguments(params: t.Mapping[str, t.Any], dbname: str) -> dict[str, t.Any]:
     return {key: value for key, value in arguments.items() if value is not None}
 
 
+# What PostgreSQL says when it knows the role and its password, and has no connection left for it (InitializeSessionUserId in
+# miscinit.c, which comes behind the authentication).
+_ROLE_IS_FULL = "too many connections for role"
+# Nothing about the password: PostgreSQL is full or not ready (postmaster.c, proc.c, postinit.c), or it is not to be reached like
+# this (libpq's fe-connect.c and fe-secure-openssl.c, auth.c).
+_CANNOT_TELL = re.compile(
+    r"sorry, too many clients|remaining connection slots|database system is|not yet accepting|server closed the connection|"
+    r"timeout|timed out|Connection refused|No route to host|unreachable|could not translate|could not connect|pg_hba\.conf|SSL|"
+    r"certificate",
+    re.IGNORECASE,
+)
+
+
 def refusal(params: t.Mapping[str, t.Any], dbname: str) -> str | None:
-    """Why this log-in fails, in libpq's or PostgreSQL's words; None where it works. Raises PooledError without psycopg2."""
+    """Why PostgreSQL does not take this password, in its words; None where it takes it. Raises PooledError where it cannot be
+    asked."""
     if PSYCOPG2_ERROR:
         raise PooledError(MISSING_PSYCOPG2)
     try:
         psycopg2.connect(**_arguments(params, dbname)).close()
     except psycopg2.Error as error:
-        return " ".join(str(error).split())
+        told = " ".join(str(error).split())
+        if _ROLE_IS_FULL in told:
+            return None
+        # libpq may have tried a second time without TLS, and says both.
+        if "password authentication failed" not in told and _CANNOT_TELL.search(told):
+            raise PooledError(
+                f"whether PostgreSQL takes the password of role {params['login_user']} cannot be told: {told}; repeat when it can"
+                " be reached and has a connection left"
+            ) from error
+        return told
+    except ValueError:
+        return "no password can have the character NUL in it"
     return None
 
 

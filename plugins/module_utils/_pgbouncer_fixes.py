@@ -23,6 +23,7 @@ class Fix(t.NamedTuple):
     packages: dict[str, str]
 
 
+# Without CVE-2026-107348 (1.26.1), which takes a max_packet_size above 2 GiB.
 FIXES = [
     Fix("CVE-2025-2291", "an expired password still works through auth_query", "1.24.1", {}),
     Fix(

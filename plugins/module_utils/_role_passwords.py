@@ -52,7 +52,7 @@ def choose(role: str, known: Known, refusal: Refusal) -> Choice:
     if not refusals:
         raise PooledError(
             f"no instance that runs here tells the password of role {role}; let one run that has it in odoo.conf, in the"
-            " environment or among its arguments, or give it (passwords)"
+            " environment or among its arguments, or give it in role_passwords"
         )
     fitting = [password for password, refused in refusals.items() if refused is None]
     if not fitting:
@@ -85,5 +85,5 @@ def _none_fits(role: str, known: Known, refusals: t.Mapping[str, str | None]) ->
     words = sorted({str(refused) for refused in refusals.values()})
     return (
         f"PostgreSQL takes no password of role {role} that is known here ({', '.join(who)}): {'; '.join(words)}. If the"
-        " password was changed, put the new one into odoo.conf, or give it (passwords), and repeat"
+        " password was changed, put the new one into odoo.conf, or give it in role_passwords, and repeat"
     )

@@ -37,7 +37,8 @@ options:
     required: true
   roles:
     description:
-      - The roles whose passwords are kept; those of others go. By default those that are kept already.
+      - The roles whose passwords are kept; those of others go. PostgreSQL has to take one of each, or nothing is changed.
+      - By default those that are kept already, and one whose password PostgreSQL does not take keeps it (C(refused)).
     type: list
     elements: str
   containers:
@@ -45,7 +46,7 @@ options:
       - Names of the Odoo containers that are asked. One that does not run is left out. By default all that run Odoo.
     type: list
     elements: str
-  passwords:
+  role_passwords:
     description:
       - Passwords by the name of their role, for those that no running instance has yet.
     type: dict
@@ -111,6 +112,14 @@ roles:
   returned: success
   type: list
   elements: dict
+refused:
+  description: >-
+    Without O(roles), those whose kept password was left as it is, because PostgreSQL takes none that is known; with C(name) and
+    the C(reason).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 pending:
   description: What is due at the PgBouncer of O(config_path), V(none), V(reload) or V(restart).
   returned: with O(config_path)
@@ -155,43 +164,41 @@ def ask(client: t.Any, names: t.Sequence[str]) -> tuple[dict[str, dict[str, list
             found.setdefault(answer["user"], {})[name] = passwords
         else:
             silent.append(
-                f"{name} has {'no password' if answer['user'] else 'no role'} in odoo.conf, environment or arguments; libpq may"
-                " find one elsewhere (.pgpass), which a pooler cannot"
+                f"{name} has {'no password (in UTF-8)' if answer['user'] else 'no role'} in odoo.conf, environment or"
+                " arguments; libpq may find one elsewhere (.pgpass), which a pooler cannot"
             )
     return found, silent
 
 
 def _is_text(password: str) -> bool:
-    """Whether it is UTF-8, which is all that a userlist can hold."""
+    """Whether it is UTF-8, which is all that a userlist can hold; what is not comes from arguments with a replacement in it."""
     try:
         password.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return "\ufffd" not in password
 
 
 def plan(
     params: t.Mapping[str, t.Any],
     found: t.Mapping[str, t.Mapping[str, t.Sequence[str]]],
     kept: t.Mapping[str, str],
-) -> dict[str, _role_passwords.Choice]:
-    """What each role's password is; raises PooledError with all roles that have none."""
-    choices, faults = {}, []
+) -> tuple[dict[str, _role_passwords.Choice], dict[str, str]]:
+    """What each role's password is, and of those that have none the reason."""
+    choices, faults = {}, {}
     for role in sorted(kept if params["roles"] is None else set(params["roles"])):
 
         def refusal(password: str, role: str = role) -> str | None:
             login = {**params, "login_user": role, "login_password": password}
             return _login.refusal(login, params["login_db"])
 
-        given = params["passwords"].get(role)
+        given = params["role_passwords"].get(role)
         known = _role_passwords.Known(found.get(role, {}), None if given is None else str(given), kept.get(role))
         try:
             choices[role] = _role_passwords.choose(role, known, refusal)
         except PooledError as error:
-            faults.append(error.message)
-    if faults:
-        raise PooledError("; ".join(faults))
-    return choices
+            faults[role] = error.message
+    return choices, faults
 
 
 class File:
@@ -252,7 +259,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "roles": {"type": "list", "elements": "str"},
             "containers": {"type": "list", "elements": "str"},
-            "passwords": {"type": "dict", "default": {}, "no_log": True},
+            "role_passwords": {"type": "dict", "default": {}, "no_log": True},
             "config_path": {"type": "path"},
         },
         supports_check_mode=True,
@@ -264,8 +271,12 @@ def main() -> None:
         client = _docker.connect(params)
         names = params["containers"]
         found, silent = ask(client, [one.name for one in odoo_containers(client)] if names is None else names)
-        choices = plan(params, found, kept)
-        result = keep(params, {role: chosen.password for role, chosen in choices.items()}, module.check_mode)
+        choices, faults = plan(params, found, kept)
+        if faults and params["roles"] is not None:
+            raise PooledError("; ".join(faults.values()))
+        # One company's forgotten password keeps nobody else out.
+        left = {role: kept[role] for role in faults}
+        result = keep(params, {**left, **{role: one.password for role, one in choices.items()}}, module.check_mode)
     except _docker.ERRORS as error:
         module.fail_json(msg="; ".join([_errors.told(error, params["reported_as"]), *silent]))
     for told in silent:
@@ -281,7 +292,11 @@ def main() -> None:
         {"name": role, **{key: value for key, value in chosen._asdict().items() if key != "password"}}
         for role, chosen in choices.items()
     ]
-    module.exit_json(roles=roles, **result)
+    refused = [
+        {"name": role, "reason": _errors.told(PooledError(reason), params["reported_as"])}
+        for role, reason in faults.items()
+    ]
+    module.exit_json(roles=roles, refused=refused, **result)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import pytest
 
 from tests.lab.installation import Installation, works
 from tests.lab.lab import LABEL, wait_until
+from tests.lab.secrets import told
 from tests.lab.servers import NETWORK, PASSWORD, Server
 from tests.modules import ModuleFailed, run_module, sextet
 
@@ -122,11 +123,45 @@ def test_userlist(erp: Erp, postgres: Server, tmp_path: Path) -> None:
     assert "is exited" in str(left["warnings"])
     # Nor does anybody have the new one yet but the administrator.
     postgres.run(f"ALTER ROLE clerk PASSWORD {literal(FIRST)}")
-    renewed = run_module("odoo_userlist", **{**given, "passwords": {"clerk": FIRST}})
+    renewed = run_module("odoo_userlist", **{**given, "role_passwords": {"clerk": FIRST}})
     assert path.read_text() == f'"clerk" "{FIRST.replace(DOUBLE, 2 * DOUBLE)}"\n'
-    told = str(results) + str(changed) + str(left) + str(renewed)
-    assert FIRST not in told
-    assert SECOND not in told
+    shown = str(results) + str(changed) + str(left) + str(renewed)
+    assert told(shown, {"the first": FIRST, "the second": SECOND}) == []
+
+
+def test_what_is_no_fault_of_the_password(erp: Erp, postgres: Server, tmp_path: Path) -> None:
+    given = arguments(postgres, tmp_path)
+    run_module("odoo_userlist", **given)
+    before = (tmp_path / "userlist.txt").read_bytes()
+    with pytest.raises(
+        ModuleFailed, match="whether PostgreSQL takes the password of role clerk cannot be told: .*refused"
+    ):
+        run_module("odoo_userlist", **{**given, "login_port": 1})
+    # A role that has no connection left has said its password right.
+    postgres.run("ALTER ROLE clerk CONNECTION LIMIT 0")
+    assert run_module("odoo_userlist", **given)["changed"] is False
+    postgres.run("ALTER ROLE clerk CONNECTION LIMIT -1")
+    with pytest.raises(ModuleFailed, match="no password can have the character NUL in it"):
+        run_module(
+            "odoo_userlist",
+            **{**given, "containers": [], "role_passwords": {"clerk": "a\0"}, "path": f"{tmp_path}/new"},
+        )
+    assert (tmp_path / "userlist.txt").read_bytes() == before
+
+
+def test_a_role_without_a_password_keeps_no_other_out(erp: Erp, postgres: Server, tmp_path: Path) -> None:
+    """Several companies' roles; one of them has forgotten its own."""
+    path = tmp_path / "userlist.txt"
+    path.write_text('"clerk" "former"\n"ghost" "b00"\n')
+    given = {**arguments(postgres, tmp_path), "reported_as": {"role_passwords": "pooled_odoo_role_passwords"}}
+    with pytest.raises(ModuleFailed, match="no password of role ghost .* or give it in pooled_odoo_role_passwords"):
+        run_module("odoo_userlist", **{**given, "roles": ["clerk", "ghost"]})
+    assert "former" in path.read_text()
+    renewed = run_module("odoo_userlist", **{key: value for key, value in given.items() if key != "roles"})
+    assert [one["name"] for one in renewed["roles"]] == ["clerk"]
+    assert [one["name"] for one in renewed["refused"]] == ["ghost"]
+    assert '"ghost" "b00"' in path.read_text()
+    assert "former" not in path.read_text()
 
 
 def test_a_pooler_without_a_superuser(installation: Installation, erp: Erp, postgres: Server) -> None:
@@ -136,7 +171,7 @@ def test_a_pooler_without_a_superuser(installation: Installation, erp: Erp, post
     assert not installation.folder.joinpath("etc").exists()
 
     # auto, which is the default.
-    code, first = installation.run("present", pooler_containers=[ERP], **MANAGER)
+    code, first = installation.run("present", "-vvv", pooler_containers=[ERP], **MANAGER)
     assert code == 0
     works(installation, FIRST)
     for path in (kept(installation), installation.folder / "etc/pgbouncer/userlist.txt"):
@@ -162,24 +197,24 @@ def test_a_pooler_without_a_superuser(installation: Installation, erp: Erp, post
     assert installation.renew()[0] == 0
     postgres.run(f"ALTER ROLE clerk PASSWORD {literal(SECOND)}")
     erp.set_password(SECOND)
-    code, foreseen = installation.run("present", "--check", "--diff", pooler_containers=[ERP], **MANAGER)
+    code, foreseen = installation.run("present", "--check", "--diff", "-vvv", pooler_containers=[ERP], **MANAGER)
     assert code == 0
     assert "clerk: ******** (changed)" in foreseen
-    code, changed = installation.run("present", pooler_containers=[ERP], **MANAGER)
+    code, changed = installation.run("present", "-vvv", pooler_containers=[ERP], **MANAGER)
     assert code == 0
     # By RELOAD: the pooler was not started anew.
     assert installation.log_in(password=SECOND) == "clerk"
     with pytest.raises(psycopg2.OperationalError):
         installation.log_in(password=FIRST)
     for output in (first, refused, renewed, foreseen, changed):
-        assert SECOND not in output
-        assert FIRST not in output
+        assert told(output, {"the first": FIRST, "the second": SECOND}) == []
 
     # A superuser came to be had: nothing is kept any more, until there is none again.
     superuser = {"pooler_postgres_admin_password": PASSWORD}
     assert installation.run("present", **superuser)[0] == 0
     assert not kept(installation).exists()
-    works(installation, SECOND)
+    # Whoever was in the userlist is looked up now.
+    assert installation.log_in(password=SECOND) == "clerk"
     assert SECOND not in installation.folder.joinpath("etc/pgbouncer/userlist.txt").read_text()
     assert installation.run("absent", **superuser)[0] == 0
     assert installation.run("present", pooler_containers=[ERP], **MANAGER)[0] == 0
