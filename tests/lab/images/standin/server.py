@@ -83,7 +83,7 @@ class Pool:
         import psycopg2
 
         kept = self.idle.setdefault(dbname, [])
-        used = [kept.pop() if kept else connect(dbname) for _number in range(2)]
+        used = [self.borrow(dbname) for _number in range(2)]
         try:
             for connection in used:
                 with connection, connection.cursor() as cursor:
@@ -93,6 +93,21 @@ class Pool:
             for connection in used:
                 connection.close()
             raise
+
+    def borrow(self, dbname: str) -> t.Any:
+        """One that is kept and still works, or another (odoo/sql_db.py, ConnectionPool.borrow)."""
+        import psycopg2
+
+        kept = self.idle.setdefault(dbname, [])
+        while kept:
+            connection = kept.pop()
+            try:
+                connection.reset()
+            except psycopg2.Error:
+                connection.close()
+            else:
+                return connection
+        return connect(dbname)
 
     def databases(self) -> list[str]:
         connection = connect("postgres")
