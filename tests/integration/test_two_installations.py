@@ -60,6 +60,8 @@ def test_neither_takes_what_is_the_others(installations: tuple[Installation, Ins
     assert postgres.run("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'pooled%'") == [(0,)]
 
 
+# CI has the time for what is used every day.
+@pytest.mark.long
 def test_a_lost_directory_is_made_anew_and_everything_removed(
     installations: tuple[Installation, Installation], postgres: Server
 ) -> None:
