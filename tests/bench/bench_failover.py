@@ -34,12 +34,13 @@ pytestmark = pytest.mark.parametrize("image", ["stable"], indirect=True)
 
 TENANTS = ["tenant001", "tenant002", "tenant003"]
 CLIENTS = 12
+MAX_CONNECTIONS = 200
 # A worker's next request comes so soon.
 PAUSE = 0.1
 BEFORE, DECISION, AFTER = 5, 3, 35
 PREPARE_STANDBY = (
-    "umask 077; until PGPASSWORD=$REPLICATION pg_basebackup -h $PRIMARY -U postgres -R -D $PGDATA; do sleep 1; done"
-    " && exec postgres -c listen_addresses='*' -c unix_socket_directories=/tmp"
+    "umask 077; until PGPASSWORD=$REPLICATION pg_basebackup -c fast -h $PRIMARY -U postgres -R -D $PGDATA; do sleep 1; done"
+    " && exec postgres -c max_connections=$MAX_CONNECTIONS -c listen_addresses='*' -c unix_socket_directories=/tmp"
 )
 
 
@@ -52,14 +53,22 @@ class Request(t.NamedTuple):
 class Pair:
     """A primary, its standby and the proxy whose address everybody has."""
 
-    def __init__(self, client: t.Any, secrets: Path) -> None:
+    def __init__(self, client: t.Any) -> None:
         self.client = client
-        options = {"detach": True, "labels": {LABEL: "test"}, "network": NETWORK}
-        self.primary = client.containers.run(
+        self.containers: list[t.Any] = []
+
+    def run(self, image: str, command: list[str], **options: t.Any) -> t.Any:
+        made = self.client.containers.run(
+            image, command, detach=True, labels={LABEL: "test"}, network=NETWORK, **options
+        )
+        self.containers.append(made)
+        return made
+
+    def start(self, secrets: Path) -> None:
+        self.primary = self.run(
             POSTGRES_IMAGE,
-            ["-c", "max_connections=200", "-c", "fsync=off"],
+            ["-c", f"max_connections={MAX_CONNECTIONS}", "-c", "fsync=off"],
             volumes={str(secrets): {"bind": "/run/secrets", "mode": "ro"}},
-            **options,
         )
         server = Server(address_of(self.primary))
         wait_until("the primary answers", 60, server.run, "SELECT 1")
@@ -72,20 +81,19 @@ class Pair:
             with owner, owner.cursor() as cursor:
                 cursor.execute("CREATE TABLE counted AS SELECT generate_series(1, 1000) AS id, 0 AS n")
             owner.close()
-        self.standby = client.containers.run(
+        self.standby = self.run(
             POSTGRES_IMAGE,
             ["-ec", PREPARE_STANDBY],
             entrypoint=["bash"],
-            environment={"PRIMARY": server.host, "REPLICATION": PASSWORD},
-            **options,
+            # A standby must allow as many as its primary does.
+            environment={"PRIMARY": server.host, "REPLICATION": PASSWORD, "MAX_CONNECTIONS": MAX_CONNECTIONS},
         )
         wait_until("the standby answers", 60, Server(address_of(self.standby)).run, "SELECT 1")
-        self.proxy = client.containers.run(
+        self.proxy = self.run(
             PROXY_IMAGE,
             ["haproxy", "-W", "-db", "-f", "/failover.cfg"],
             environment={"FIRST": server.host, "SECOND": address_of(self.standby)},
             volumes={str(IMAGES / "proxy" / "failover.cfg"): {"bind": "/failover.cfg", "mode": "ro"}},
-            **options,
         )
         self.host = address_of(self.proxy)
         wait_until("the proxy leads to it", 30, Server(self.host).run, "SELECT 1")
@@ -100,7 +108,7 @@ class Pair:
         Server(address_of(self.standby)).run("SELECT pg_promote()")
 
     def remove(self) -> None:
-        for container in (self.proxy, self.standby, self.primary):
+        for container in reversed(self.containers):
             container.remove(force=True, v=True)
 
 
@@ -112,9 +120,12 @@ def pair(client: t.Any, postgres: Server, tmp_path: Path) -> t.Iterator[Pair]:
     (secrets / "postgres_password").write_text(PASSWORD)
     for path in (secrets, *secrets.parents[:3]):
         path.chmod(0o755)
-    pair = Pair(client, secrets)
-    yield pair
-    pair.remove()
+    pair = Pair(client)
+    try:
+        pair.start(secrets)
+        yield pair
+    finally:
+        pair.remove()
 
 
 def work(endpoint: Endpoint, stop: threading.Event) -> list[Request]:
