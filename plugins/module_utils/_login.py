@@ -40,6 +40,10 @@ class TimedOut(PooledError):
     """Something took longer than it was allowed to."""
 
 
+class CannotTell(PooledError):
+    """PostgreSQL could not be asked, so nothing is known of what was to be asked."""
+
+
 Row = t.Dict[str, t.Any]
 
 
@@ -130,7 +134,7 @@ _CANNOT_TELL = re.compile(
 
 
 def refusal(params: t.Mapping[str, t.Any], dbname: str) -> str | None:
-    """Why PostgreSQL does not take this password, in its words; None where it takes it. Raises PooledError where it cannot be
+    """Why PostgreSQL does not take this password, in its words; None where it takes it. Raises CannotTell where it cannot be
     asked."""
     if PSYCOPG2_ERROR:
         raise PooledError(MISSING_PSYCOPG2)
@@ -142,7 +146,7 @@ def refusal(params: t.Mapping[str, t.Any], dbname: str) -> str | None:
             return None
         # libpq may have tried a second time without TLS, and says both.
         if "password authentication failed" not in told and _CANNOT_TELL.search(told):
-            raise PooledError(
+            raise CannotTell(
                 f"whether PostgreSQL takes the password of role {params['login_user']} cannot be told: {told}; repeat when it can"
                 " be reached and has a connection left"
             ) from error

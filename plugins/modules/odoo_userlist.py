@@ -184,7 +184,8 @@ def plan(
     found: t.Mapping[str, t.Mapping[str, t.Sequence[str]]],
     kept: t.Mapping[str, str],
 ) -> tuple[dict[str, _role_passwords.Choice], dict[str, str]]:
-    """What each role's password is, and of those that have none the reason."""
+    """What each role's password is, and of those that have none the reason. Raises PooledError where PostgreSQL cannot be
+    asked."""
     choices, faults = {}, {}
     for role in sorted(kept if params["roles"] is None else set(params["roles"])):
 
@@ -196,6 +197,8 @@ def plan(
         known = _role_passwords.Known(found.get(role, {}), None if given is None else str(given), kept.get(role))
         try:
             choices[role] = _role_passwords.choose(role, known, refusal)
+        except _login.CannotTell:
+            raise
         except PooledError as error:
             faults[role] = error.message
     return choices, faults
