@@ -137,7 +137,7 @@ def refusal(params: t.Mapping[str, t.Any], dbname: str) -> str | None:
     """Why PostgreSQL does not take this password, in its words; None where it takes it. Raises CannotTell where it cannot be
     asked."""
     if PSYCOPG2_ERROR:
-        raise PooledError(MISSING_PSYCOPG2)
+        raise CannotTell(MISSING_PSYCOPG2)
     try:
         psycopg2.connect(**_arguments(params, dbname)).close()
     except psycopg2.Error as error:

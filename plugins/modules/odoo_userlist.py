@@ -183,7 +183,7 @@ def plan(
     params: t.Mapping[str, t.Any],
     found: t.Mapping[str, t.Mapping[str, t.Sequence[str]]],
     kept: t.Mapping[str, str],
-) -> tuple[dict[str, _role_passwords.Choice], dict[str, str]]:
+) -> tuple[dict[str, _role_passwords.Choice], dict[str, PooledError]]:
     """What each role's password is, and of those that have none the reason. Raises PooledError where PostgreSQL cannot be
     asked."""
     choices, faults = {}, {}
@@ -200,7 +200,7 @@ def plan(
         except _login.CannotTell:
             raise
         except PooledError as error:
-            faults[role] = error.message
+            faults[role] = error
     return choices, faults
 
 
@@ -276,7 +276,7 @@ def main() -> None:
         found, silent = ask(client, [one.name for one in odoo_containers(client)] if names is None else names)
         choices, faults = plan(params, found, kept)
         if faults and params["roles"] is not None:
-            raise PooledError("; ".join(faults.values()))
+            raise PooledError("; ".join(fault.message for fault in faults.values()))
         # One company's forgotten password keeps nobody else out.
         left = {role: kept[role] for role in faults}
         result = keep(params, {**left, **{role: one.password for role, one in choices.items()}}, module.check_mode)
@@ -295,10 +295,7 @@ def main() -> None:
         {"name": role, **{key: value for key, value in chosen._asdict().items() if key != "password"}}
         for role, chosen in choices.items()
     ]
-    refused = [
-        {"name": role, "reason": _errors.told(PooledError(reason), params["reported_as"])}
-        for role, reason in faults.items()
-    ]
+    refused = [{"name": role, "reason": _errors.told(fault, params["reported_as"])} for role, fault in faults.items()]
     module.exit_json(roles=roles, refused=refused, **result)
 
 

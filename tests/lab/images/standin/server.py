@@ -82,13 +82,12 @@ class Pool:
         """A request: two cursors of the same database, one inside the other."""
         import psycopg2
 
-        kept = self.idle.setdefault(dbname, [])
         used = [self.borrow(dbname) for _number in range(2)]
         try:
             for connection in used:
                 with connection, connection.cursor() as cursor:
                     cursor.execute("SELECT count(*) FROM pg_class")
-            kept.extend(used)
+            self.idle[dbname].extend(used)
         except psycopg2.Error:
             for connection in used:
                 connection.close()
